@@ -1,0 +1,1 @@
+"""The core: signed history and the rules over it. Everything but `journal`, `sync` and `keyfile` is pure."""
