@@ -1,0 +1,438 @@
+"""Events: signed statements about devices, one JSON payload each, in a DSSE envelope signed with Ed25519.
+
+Promises:
+
+- the bytes that were signed are the bytes that are hashed, stored and sent; nothing is ever serialised again;
+- a signature is checked before a single byte of the payload is believed;
+- practice and real events carry different payload types, so neither can be passed off as the other;
+- no kind of event has a place for a person's name: staff and loans appear as random references.
+
+The envelope follows the DSSE protocol (secure-systems-lab/dsse, `protocol.md`): the signature covers the
+pre-authentication encoding, whose lengths are counted in bytes.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NewType, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from custody.errors import BadEvent, BadSignature, Reason, UnknownKey
+from custody.kinds import KINDS, what_is_wrong
+
+OriginId = NewType("OriginId", str)
+EventHash = NewType("EventHash", str)
+MediumId = NewType("MediumId", str)
+Digest = NewType("Digest", str)
+KeyId = NewType("KeyId", str)
+
+NOTHING = EventHash("0" * 64)
+"""What the first event of a chain names as the one before it."""
+
+LARGEST_EVENT = 256 * 1024
+"""Bytes. An envelope beyond this is refused unread: evidence belongs in attachments."""
+
+LONGEST_MENTION = 400
+"""Characters. What is longer is no identifier of ours and is not indexed."""
+
+
+class World(StrEnum):
+    """Practice is another world: its own keys, journals and payload type; the two never meet."""
+
+    REAL = "real"
+    PRACTICE = "practice"
+
+    @property
+    def payload_type(self) -> str:
+        """Return the DSSE payload type, which the signature covers."""
+        return f"application/vnd.kitbank.{'event' if self is World.REAL else 'practice-event'}+json"
+
+
+class Role(StrEnum):
+    """What an origin is, and so what it may say."""
+
+    SERVER = "server"
+    STATION = "station"
+    KIOSK = "kiosk"
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """An Ed25519 public key (RFC 8032): 32 raw bytes."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a key."""
+        if len(self.raw) != 32:
+            raise BadEvent(f"a public key has 32 bytes, this one has {len(self.raw)}")
+
+    @classmethod
+    def from_hex(cls, text: str) -> Self:
+        """Read the 64 hexadecimal digits of a key; raise `BadEvent` for anything else."""
+        try:
+            return cls(bytes.fromhex(text))
+        except (ValueError, TypeError) as error:
+            raise BadEvent(
+                f"not a public key: {str(text)[:80]!r}; 64 hexadecimal digits are needed"
+            ) from error
+
+    @property
+    def hex(self) -> str:
+        """Return the key as 64 hexadecimal digits."""
+        return self.raw.hex()
+
+    @property
+    def keyid(self) -> KeyId:
+        """Return the key's name: the SHA-256 of its raw bytes."""
+        return KeyId(hashlib.sha256(self.raw).hexdigest())
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the name in a form that two people can compare aloud: eight groups of four."""
+        short = self.keyid[:32].upper()
+        return " ".join(short[i : i + 4] for i in range(0, 32, 4))
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raise `BadSignature` unless this key signed exactly these bytes."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, data)
+        except (InvalidSignature, ValueError) as error:
+            raise BadSignature(
+                f"the signature does not fit: altered, or not signed by {self.keyid[:12]}"
+            ) from error
+
+
+@dataclass(frozen=True, repr=False)
+class PrivateKey:
+    """An Ed25519 private key. It never prints itself."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a key."""
+        if len(self.raw) != 32:
+            raise BadEvent(f"a private key has 32 bytes, this one has {len(self.raw)}")
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a new key from the system's randomness."""
+        return cls(Ed25519PrivateKey.generate().private_bytes_raw())
+
+    @property
+    def public(self) -> PublicKey:
+        """Return the public half."""
+        return PublicKey(Ed25519PrivateKey.from_private_bytes(self.raw).public_key().public_bytes_raw())
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 64-byte signature over `data`."""
+        return Ed25519PrivateKey.from_private_bytes(self.raw).sign(data)
+
+    def __repr__(self) -> str:
+        """Show which key it is and nothing of it."""
+        return f"PrivateKey(of {self.public.keyid[:12]})"
+
+
+def origin_id(role: Role, key: PublicKey) -> OriginId:
+    """Return an origin's name, made from its first key, so that it exists before anyone enrols it."""
+    return OriginId(f"{role}-{key.keyid[:16]}")
+
+
+@dataclass(frozen=True)
+class MediumIdentity:
+    """What one storage medium is, as read from the medium itself.
+
+    Namespaces of one NVMe drive share a serial and a SCSI disk's udev serial is its WWN, so only all the
+    fields together name a medium. `size` is in bytes.
+    """
+
+    transport: str
+    model: str
+    serial: str
+    wwn: str
+    namespace: str
+    size: int
+
+    @property
+    def id(self) -> MediumId:
+        """Return the medium's name: a digest over every field, each with its length."""
+        fields = (self.transport, self.model, self.serial, self.wwn, self.namespace, str(self.size))
+        packed = b"".join(len(f.encode()).to_bytes(4, "big") + f.encode() for f in fields)
+        return MediumId("m-" + hashlib.sha256(packed).hexdigest()[:32])
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether anything in it names one single medium; without that it is never certified."""
+        return bool(self.serial.strip() or self.wwn.strip()) and self.size > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON data."""
+        return {
+            "transport": self.transport,
+            "model": self.model,
+            "serial": self.serial,
+            "wwn": self.wwn,
+            "namespace": self.namespace,
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; raise `BadEvent` when a field is missing or of another type."""
+        try:
+            texts = [data[k] for k in ("transport", "model", "serial", "wwn", "namespace")]
+            size = data["size"]
+        except (KeyError, TypeError) as error:
+            raise BadEvent(f"a medium's identity lacks {error}") from error
+        if not all(isinstance(t, str) for t in texts) or not isinstance(size, int) or isinstance(size, bool):
+            raise BadEvent("a medium's identity is five texts and a size in bytes")
+        if any(not _storable(text) for text in texts):
+            raise BadEvent("a medium's identity holds characters that are no text")
+        transport, model, serial, wwn, namespace = texts
+        return cls(transport, model, serial, wwn, namespace, size)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One signed statement by one writer. `at` is the writer's clock: information, never an argument."""
+
+    origin: OriginId
+    seq: int
+    prev: EventHash
+    kind: str
+    subject: str
+    at: datetime
+    body: Mapping[str, Any]
+    hash: EventHash
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event for people and programs to read; this form is never signed or hashed."""
+        return {
+            "origin": self.origin,
+            "seq": self.seq,
+            "prev": self.prev,
+            "kind": self.kind,
+            "subject": self.subject,
+            "at": self.at.isoformat(),
+            "body": dict(self.body),
+            "hash": self.hash,
+        }
+
+
+def seal(
+    *,
+    origin: OriginId,
+    seq: int,
+    prev: EventHash,
+    kind: str,
+    subject: str,
+    at: datetime,
+    body: Mapping[str, Any],
+    key: PrivateKey,
+    world: World,
+) -> tuple[bytes, Event]:
+    """Sign one statement and return its envelope with the event in it.
+
+    Raises `BadEvent` for an unknown kind, a body that does not fit its kind, a number below 1 or a naive time:
+    what we write ourselves must be right, though what others write is kept even when it is wrong.
+    """
+    if at.tzinfo is None:
+        raise BadEvent(f"the time {at} has no time zone; use UTC")
+    if kind not in KINDS:
+        raise BadEvent(f"unknown kind {kind!r}; known are {', '.join(sorted(KINDS))}")
+    if seq < 1:
+        raise BadEvent(f"events are counted from 1, not {seq}")
+    wrong = what_is_wrong(kind, subject, body)
+    if wrong:
+        raise BadEvent(f"{kind}: " + "; ".join(wrong))
+    statement = {
+        "origin": origin,
+        "seq": seq,
+        "prev": prev,
+        "kind": kind,
+        "subject": subject,
+        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "body": body,
+    }
+    try:
+        payload = json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, TypeError) as error:
+        raise BadEvent(f"{kind}: the body cannot be written as JSON: {error}") from error
+    signature = key.sign(_to_be_signed(world.payload_type, payload))
+    envelope = json.dumps(
+        {
+            "payloadType": world.payload_type,
+            "payload": base64.b64encode(payload).decode(),
+            "signatures": [{"keyid": key.public.keyid, "sig": base64.b64encode(signature).decode()}],
+        },
+        separators=(",", ":"),
+    ).encode()
+    if len(envelope) > LARGEST_EVENT:
+        raise BadEvent(
+            f"{kind}: {len(envelope)} bytes are too many for an event; attach large evidence instead"
+        )
+    return envelope, _parse(payload)
+
+
+def open_(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World) -> Event:
+    """Check an envelope's signature, then read the event from the very bytes that were signed.
+
+    Raises `UnknownKey` when nobody knows the key, `BadSignature` when it does not fit or the event belongs to
+    the other world, `BadEvent` when the signed bytes are not an event.
+    """
+    return open_signed(envelope, key_of, world)[0]
+
+
+def open_signed(
+    envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World
+) -> tuple[Event, KeyId]:
+    """Do as `open_` and tell the key as well, for whoever must know if that key was still valid."""
+    kind, payload, signatures = _unwrap(envelope)
+    if kind != world.payload_type:
+        raise BadSignature(
+            f"payload type {kind[:60]!r} does not belong to this {world} world; practice and real never mix"
+        )
+    for keyid, signature in signatures:
+        key = key_of(keyid)
+        if key is not None and key.keyid == keyid:
+            key.verify(signature, _to_be_signed(kind, payload))
+            return _parse(payload), keyid
+    names = ", ".join(keyid[:12] for keyid, _ in signatures)
+    raise UnknownKey(f"signed by a key nobody here knows ({names}): that origin is not enrolled here")
+
+
+def meaning(event: Event) -> list[Reason]:
+    """Return what is wrong with an event's body; an unknown kind is never wrong (kept, shown, ignored)."""
+    if event.kind not in KINDS:
+        return []
+    return [
+        Reason("meaning", text, event.subject)
+        for text in what_is_wrong(event.kind, event.subject, event.body)
+    ]
+
+
+def may_sign(role: Role, kind: str) -> bool:
+    """Tell whether an origin in this role may make this kind of statement (unknown kinds: anyone)."""
+    return kind not in KINDS or role in KINDS[kind].signers
+
+
+def mentions(event: Event) -> frozenset[str]:
+    """Return every subject an event speaks of, for the index through which one device's events are found.
+
+    Label codes and medium identifiers stand as they are; `loan:REF`, `event:HASH` and
+    `serial:MAKE|MODEL|SERIAL` have a prefix. What cannot be read is left out: a refused event is still indexed.
+    """
+    body = event.body
+    found = {event.subject}
+    for name in ("code", "device", "from", "into"):
+        found.add(_text(body.get(name)))
+    loan = _text(body.get("loan"))
+    if loan:
+        found.add(loan if loan.startswith("loan:") else f"loan:{loan}")
+    for name in ("event", "wipe"):
+        found.add(f"event:{_text(body.get(name))}" if _text(body.get(name)) else "")
+    for item in _media(body):
+        found.add(item)
+    if event.kind == "device.registered":
+        found.add(serial_subject(body.get("make"), body.get("model"), body.get("serial")))
+    return frozenset(one for one in found if one and len(one) <= LONGEST_MENTION and _storable(one))
+
+
+def serial_subject(make: object, model: object, serial: object) -> str:
+    """Return the index entry under which two records of one machine meet, or "" where no serial is known."""
+    if not _text(serial).strip():
+        return ""
+    return "serial:" + "|".join(" ".join(_text(part).casefold().split()) for part in (make, model, serial))
+
+
+def media_ids(items: Iterable[object]) -> list[MediumId]:
+    """Return the identifiers of identities in a body's `media` list, leaving out what is no identity."""
+    return [identity.id for identity in identities(items)]
+
+
+def identities(items: Iterable[object]) -> list[MediumIdentity]:
+    """Return the identities in a body's `media` list, leaving out what is none."""
+    found = []
+    for item in items:
+        if isinstance(item, Mapping):
+            try:
+                found.append(MediumIdentity.from_json(item))
+            except BadEvent:
+                continue
+    return found
+
+
+def _media(body: Mapping[str, Any]) -> Collection[str]:
+    found: set[str] = set()
+    medium = body.get("medium")
+    listed = body.get("media")
+    for item in [medium, *(listed if isinstance(listed, list) else [])]:
+        if isinstance(item, str):
+            found.add(item)
+    found.update(media_ids([medium, *(listed if isinstance(listed, list) else [])]))
+    return found
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _storable(text: str) -> bool:
+    """Tell whether a database can hold the text: no NUL (PostgreSQL refuses it), no half of a surrogate pair."""
+    return "\x00" not in text and not any(0xD800 <= ord(char) <= 0xDFFF for char in text)
+
+
+def _to_be_signed(kind: str, payload: bytes) -> bytes:
+    name = kind.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
+
+
+def _unwrap(envelope: bytes) -> tuple[str, bytes, list[tuple[KeyId, bytes]]]:
+    if len(envelope) > LARGEST_EVENT:
+        raise BadEvent(f"an envelope of {len(envelope)} bytes is too large; {LARGEST_EVENT} is the limit")
+    try:
+        data = json.loads(envelope)
+        payload = base64.b64decode(data["payload"], validate=True)
+        signatures = [
+            (KeyId(str(one["keyid"])), base64.b64decode(one["sig"], validate=True))
+            for one in data["signatures"]
+        ]
+        kind = data["payloadType"]
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+        raise BadEvent(f"not a DSSE envelope: {error}") from error
+    if not isinstance(kind, str) or not signatures:
+        raise BadEvent("not a DSSE envelope: a payload type and at least one signature are needed")
+    return kind, payload, signatures
+
+
+def _parse(payload: bytes) -> Event:
+    try:
+        data = json.loads(payload)
+        at = datetime.fromisoformat(data["at"])
+        event = Event(
+            origin=OriginId(data["origin"]),
+            seq=data["seq"],
+            prev=EventHash(data["prev"]),
+            kind=data["kind"],
+            subject=data["subject"],
+            at=at,
+            body=data["body"],
+            hash=EventHash(hashlib.sha256(payload).hexdigest()),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadEvent(f"the signed bytes are not an event: {error}") from error
+    texts = (event.origin, event.prev, event.kind, event.subject)
+    if not all(isinstance(text, str) and _storable(text) for text in texts) or not isinstance(
+        event.body, dict
+    ):
+        raise BadEvent("the signed bytes are not an event: a field has the wrong type")
+    if not isinstance(event.seq, int) or isinstance(event.seq, bool) or event.seq < 1 or at.tzinfo is None:
+        raise BadEvent("the signed bytes are not an event: bad number or a time without zone")
+    return event
