@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
-from custody.errors import BadEvent, BadSignature, Fork, Gap, Reason, UnknownKey
+from custody.errors import BadSignature, Fork, Gap, Reason, UnknownKey
 from custody.events import (
     NOTHING,
     Event,
@@ -276,6 +276,8 @@ def _about_origins(event: Event, known: Known) -> list[Reason]:
     origin = OriginId(str(event.body.get("origin")))
     writer = known.writer(origin)
     if event.kind == "origin.enrolled":
+        if event.body["role"] == Role.SERVER and origin != event.origin:
+            return [Reason("second-server", f"{origin} cannot be a second server: one history has one", origin)]
         key = PublicKey.from_hex(str(event.body["key"]))
         owner = known.writer_of_key(key.keyid)
         same = writer is not None and owner is not None and owner.id == origin
