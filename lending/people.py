@@ -1,0 +1,284 @@
+"""Who works here and for the partners: accounts, roles, passwords set by one-time link, sessions, throttling.
+
+Rules:
+
+- a password is never known to anyone but its owner: it is set through a link that works once and expires;
+- only digests of link and session tokens are kept; a session is a row and can be ended here;
+- after `TRIES` wrong passwords within `WINDOW` an account's sign-in waits, whoever asks; the count is in the
+  database, so more serving processes do not mean more tries;
+- a wrong e-mail address costs as much time as a wrong password, and is answered the same.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, func, select, update
+
+from lending import tables
+from lending.db import Tx
+from lending.errors import refused
+
+ROLES = ("volunteer", "supervisor", "partner", "desk", "administrator", "auditor", "data-protection")
+TRIES = 8
+WINDOW = timedelta(minutes=15)
+LINK_LIFE = timedelta(hours=24)
+SESSION_LIFE = timedelta(hours=12)
+SESSION_IDLE = timedelta(hours=2)
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 200
+SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Whoever asks for something. `ref` is what events may say of them; never the name."""
+
+    account_id: int
+    name: str
+    roles: frozenset[str]
+    partner_id: int | None
+    ref: str
+
+    def who(self) -> dict[str, object]:
+        """Return the `who` of an event body: a signed-in person is authenticated."""
+        return {"ref": self.ref, "authenticated": True}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account as administrators see it."""
+
+    id: int
+    ref: str
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    partner_id: int | None
+    partner: str
+    disabled: bool
+    has_password: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Session:
+    """A signed-in browser: who it is and when it ends at the latest."""
+
+    actor: Actor
+    expires_at: datetime
+
+
+def need(by: Actor, *roles: str) -> None:
+    """Raise `Refused` with code `role` unless `by` has one of the roles."""
+    if not by.roles & set(roles):
+        raise refused("role", f"this needs the role {' or '.join(roles)}; ask an administrator")
+
+
+def random_ref(prefix: str, length: int = 6) -> str:
+    """Return a random reference such as `L-7K3QX9`, easy to read aloud (Crockford's alphabet)."""
+    return f"{prefix}-" + "".join(secrets.choice(SYMBOLS) for _ in range(length))
+
+
+def create_account(
+    tx: Tx, email: str, name: str, roles: Collection[str], partner_id: int | None, now: datetime
+) -> Account:
+    """Add an account without a password; give its owner a link from `create_link`.
+
+    Raises `Refused`: `email` (not an address, or taken), `name`, `roles` (unknown or none), `partner`.
+    """
+    email = _address(email)
+    if not name.strip():
+        raise refused("name", "a name is needed")
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise refused("roles", f"choose at least one of {', '.join(ROLES)}" + (f"; not {unknown[0]!r}" if unknown else ""))
+    if ("partner" in roles) != (partner_id is not None):
+        raise refused("partner", "a partner's account names its organisation, and only a partner's does")
+    if partner_id is not None and tx.s.get(tables.Partner, partner_id) is None:
+        raise refused("partner", f"there is no partner organisation {partner_id}")
+    if tx.s.scalar(select(tables.AccountRow.id).where(tables.AccountRow.email == email)):
+        raise refused("email", f"{email} already has an account")
+    row = tables.AccountRow(
+        ref=random_ref("S"), email=email, name=name.strip(), roles=sorted(set(roles)), partner_id=partner_id,
+        password_hash=None, disabled=False, created_at=now,
+    )  # fmt: skip
+    tx.s.add(row)
+    tx.s.flush()
+    return _account(row, "")
+
+
+def create_partner(tx: Tx, name: str, now: datetime) -> int:
+    """Add a partner organisation, or find it by its name; return its number."""
+    name = " ".join(name.split())
+    if not name:
+        raise refused("partner", "the organisation's name is needed")
+    found = tx.s.scalar(select(tables.Partner.id).where(tables.Partner.name == name))
+    if found is not None:
+        return found
+    row = tables.Partner(name=name, created_at=now)
+    tx.s.add(row)
+    tx.s.flush()
+    return row.id
+
+
+def partners(tx: Tx) -> list[tuple[int, str]]:
+    """Return every partner organisation: number and name, by name."""
+    rows = tx.s.execute(select(tables.Partner.id, tables.Partner.name).order_by(tables.Partner.name))
+    return [(row.id, row.name) for row in rows]
+
+
+def list_accounts(tx: Tx) -> list[Account]:
+    """Return every account, by name."""
+    query = select(tables.AccountRow, tables.Partner.name).outerjoin(tables.Partner).order_by(tables.AccountRow.name)
+    return [_account(row, partner or "") for row, partner in tx.s.execute(query).tuples()]
+
+
+def actor(tx: Tx, account_id: int) -> Actor | None:
+    """Return the account as an actor, or None when it is unknown or disabled."""
+    row = tx.s.get(tables.AccountRow, account_id)
+    return None if row is None or row.disabled else _actor(row)
+
+
+def disable(tx: Tx, account_id: int, now: datetime) -> None:
+    """Close an account: no sign-in any more, and every session of it ends now."""
+    tx.s.execute(update(tables.AccountRow).where(tables.AccountRow.id == account_id).values(disabled=True))
+    end_sessions(tx, account_id, now)
+
+
+def create_link(tx: Tx, account_id: int, purpose: str, now: datetime) -> str:
+    """Return a token that sets the account's password once, within 24 hours; older links stop working."""
+    link, token = tables.AccountLink, secrets.token_urlsafe(32)
+    tx.s.execute(delete(link).where(link.account_id == account_id))
+    tx.s.add(
+        link(token_hash=_digest(token), account_id=account_id, purpose=purpose, expires_at=now + LINK_LIFE, used_at=None)
+    )
+    tx.s.flush()
+    return token
+
+
+def link_owner(tx: Tx, token: str, now: datetime) -> Actor | None:
+    """Return whose unused, unexpired link this is, or None."""
+    row = tx.s.get(tables.AccountLink, _digest(token))
+    if row is None or row.used_at is not None or row.expires_at < now:
+        return None
+    return actor(tx, row.account_id)
+
+
+def set_password_by_link(tx: Tx, token: str, password: str, now: datetime) -> Actor:
+    """Set the password that a link stands for, and end the account's older sessions.
+
+    Raises `Refused`: `link` (unknown, used or expired), `password` (too short or too long).
+    """
+    owner = link_owner(tx, token, now)
+    if owner is None:
+        raise refused("link", "this link was used already or has expired; ask an administrator for a new one")
+    set_password(tx, owner.account_id, password)
+    tx.s.execute(update(tables.AccountLink).where(tables.AccountLink.token_hash == _digest(token)).values(used_at=now))
+    end_sessions(tx, owner.account_id, now)
+    return owner
+
+
+def set_password(tx: Tx, account_id: int, password: str) -> None:
+    """Set a password (argon2id). Raises `Refused` with code `password` when it is too short or too long."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise refused("password", f"use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; three random words are good")
+    hashed = PasswordHasher().hash(password)
+    tx.s.execute(update(tables.AccountRow).where(tables.AccountRow.id == account_id).values(password_hash=hashed))
+
+
+def check_password(tx: Tx, email: str, password: str, now: datetime) -> Actor | None:
+    """Return who signs in, or None for a wrong address or password (commit also then: the try is counted).
+
+    Raises `Refused` with code `throttled` after too many wrong tries.
+    """
+    key = _digest("email:" + email.strip().casefold())
+    attempt = tables.SignInAttempt
+    tx.s.execute(delete(attempt).where(attempt.at < now - WINDOW))
+    tries = tx.s.scalar(select(func.count()).select_from(attempt).where(attempt.key == key)) or 0
+    if tries >= TRIES:
+        minutes = int(WINDOW.total_seconds() // 60)
+        raise refused("throttled", f"too many wrong passwords; wait {minutes} minutes, then try again")
+    row = tx.s.scalar(select(tables.AccountRow).where(tables.AccountRow.email == email.strip().casefold()))
+    right = _password_fits(row.password_hash if row else None, password)
+    if row is None or not right or row.disabled:
+        tx.s.add(attempt(key=key, at=now))
+        tx.s.flush()
+        return None
+    tx.s.execute(delete(attempt).where(attempt.key == key))
+    return _actor(row)
+
+
+def start_session(tx: Tx, account_id: int, now: datetime) -> str:
+    """Return the token of a new session, to be kept in the browser's cookie."""
+    token = secrets.token_urlsafe(32)
+    tx.s.add(
+        tables.SessionRow(
+            token_hash=_digest(token), account_id=account_id, created_at=now, last_seen=now,
+            expires_at=now + SESSION_LIFE, revoked_at=None,
+        )
+    )  # fmt: skip
+    tx.s.flush()
+    return token
+
+
+def session(tx: Tx, token: str, now: datetime) -> Session | None:
+    """Return the session that a cookie's token stands for, or None when it ended, idled out or was revoked."""
+    row = tx.s.get(tables.SessionRow, _digest(token))
+    if row is None or row.revoked_at is not None or now > row.expires_at or now > row.last_seen + SESSION_IDLE:
+        return None
+    found = actor(tx, row.account_id)
+    return None if found is None else Session(found, row.expires_at)
+
+
+def touch_session(tx: Tx, token: str, now: datetime) -> None:
+    """Note that a session is in use; call it from a writing transaction, at most once every few minutes."""
+    tx.s.execute(update(tables.SessionRow).where(tables.SessionRow.token_hash == _digest(token)).values(last_seen=now))
+
+
+def end_session(tx: Tx, token: str, now: datetime) -> None:
+    """Sign one browser out."""
+    tx.s.execute(update(tables.SessionRow).where(tables.SessionRow.token_hash == _digest(token)).values(revoked_at=now))
+
+
+def end_sessions(tx: Tx, account_id: int, now: datetime) -> None:
+    """Sign an account out everywhere."""
+    tx.s.execute(update(tables.SessionRow).where(tables.SessionRow.account_id == account_id).values(revoked_at=now))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _address(email: str) -> str:
+    text = email.strip().casefold()
+    name, at, host = text.partition("@")
+    if not (name and at and "." in host) or any(c.isspace() for c in text) or len(text) > 254:
+        raise refused("email", f"{email.strip()!r} is not an e-mail address")
+    return text
+
+
+def _password_fits(hashed: str | None, password: str) -> bool:
+    hasher = PasswordHasher()
+    if hashed is None:
+        hasher.hash(password[:LONGEST_PASSWORD])  # the same work as for a known address
+        return False
+    try:
+        return hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _actor(row: tables.AccountRow) -> Actor:
+    return Actor(row.id, row.name, frozenset(row.roles), row.partner_id, row.ref)
+
+
+def _account(row: tables.AccountRow, partner: str) -> Account:
+    return Account(
+        row.id, row.ref, row.email, row.name, tuple(row.roles), row.partner_id, partner, row.disabled,
+        row.password_hash is not None, row.created_at,
+    )  # fmt: skip
