@@ -1,0 +1,53 @@
+"""What every test may ask for: the shared real data, an address to listen on, and what this machine can start."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real third-party data beside the checkout; skip the test when it is absent."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared test data (../shared/data) is not beside this checkout")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a TCP port on loopback that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[..., None]:
+    """Return a function that skips the test unless every named program is on this machine."""
+
+    def check(*programs: str) -> None:
+        missing = [name for name in programs if shutil.which(name) is None]
+        if missing:
+            pytest.skip(f"needs {', '.join(missing)}, which this machine does not have")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def needs_root() -> None:
+    """Skip the test unless it runs as root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can start this")
