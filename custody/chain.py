@@ -138,9 +138,7 @@ def admit(envelope: bytes, known: Known, world: World) -> Admission:
         if held == event.hash:
             return Admission(event, head, (), duplicate=True)
         raise Fork(event.origin, event.seq, held or "", event.hash)
-    return Admission(
-        event, extend(head, event), tuple(_refusals(event, keyid, writer, known)), duplicate=False
-    )
+    return Admission(event, extend(head, event), tuple(_refusals(event, keyid, writer, known)), duplicate=False)
 
 
 def extend(head: Head, event: Event) -> Head:
@@ -192,7 +190,9 @@ def check_checkpoint(event: Event, known: Known) -> list[Reason]:
         origin, seq = OriginId(name), int(head["seq"])
         held = known.hash_at(origin, seq)
         if held is None:
-            text = f"{name}: the checkpoint saw {seq} events, only {known.head(origin).seq} are here; the rest was cut off"
+            text = (
+                f"{name}: the checkpoint saw {seq} events, only {known.head(origin).seq} are here; the rest was cut off"
+            )
             wrong.append(Reason("history-cut", text, name))
         elif held != head["hash"]:
             text = f"{name}: event {seq} is not the one the checkpoint saw; the chain was rewritten"
@@ -299,9 +299,7 @@ def _about_origins(event: Event, known: Known) -> list[Reason]:
 def _enrolled(body: Mapping[str, Any]) -> Writer:
     transport = PublicKey.from_hex(body["transport_key"]) if body["transport_key"] else None
     key = PublicKey.from_hex(body["key"])
-    return Writer(
-        OriginId(body["origin"]), Role(body["role"]), body["name"], (KeySpan(key, 1, None),), transport
-    )
+    return Writer(OriginId(body["origin"]), Role(body["role"]), body["name"], (KeySpan(key, 1, None),), transport)
 
 
 def _rekeyed(writer: Writer, body: Mapping[str, Any]) -> Writer:
@@ -311,6 +309,4 @@ def _rekeyed(writer: Writer, body: Mapping[str, Any]) -> Writer:
         for span in writer.keys
     )
     transport = PublicKey.from_hex(body["transport_key"]) if body["transport_key"] else writer.transport
-    return replace(
-        writer, keys=(*ended, KeySpan(PublicKey.from_hex(body["key"]), since, None)), transport=transport
-    )
+    return replace(writer, keys=(*ended, KeySpan(PublicKey.from_hex(body["key"]), since, None)), transport=transport)

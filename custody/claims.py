@@ -73,9 +73,7 @@ class Verdict:
     exceptions: tuple[str, ...]
 
 
-_CLEAR_EVERYWHERE = {
-    kind: Claim.CLEAR for kind in ("hdd", "ssd", "nvme", "scsi", "emmc", "usb", "file", "unknown")
-}
+_CLEAR_EVERYWHERE = dict.fromkeys(("hdd", "ssd", "nvme", "scsi", "emmc", "usb", "file", "unknown"), Claim.CLEAR)
 _FIRMWARE = ("hdd", "ssd", "nvme", "scsi", "emmc")
 
 REACH: Mapping[str, Mapping[str, Claim]] = {
@@ -83,7 +81,7 @@ REACH: Mapping[str, Mapping[str, Claim]] = {
     "overwrite": _CLEAR_EVERYWHERE,
     "sanitize-overwrite": {"hdd": Claim.PURGE, "scsi": Claim.PURGE, "ssd": Claim.CLEAR, "nvme": Claim.CLEAR},
     "sanitize-block": {kind: Claim.PURGE for kind in _FIRMWARE if kind != "hdd"},
-    "sanitize-crypto": {kind: Claim.PURGE for kind in _FIRMWARE},
+    "sanitize-crypto": dict.fromkeys(_FIRMWARE, Claim.PURGE),
     "secure-erase": {"hdd": Claim.CLEAR, "ssd": Claim.CLEAR},
     # Counted as Purge on magnetic disks only: on flash, revision 1 is read as allowing no more than Clear.
     "secure-erase-enhanced": {"hdd": Claim.PURGE, "ssd": Claim.CLEAR},
@@ -101,9 +99,7 @@ def judge(evidence: Evidence, profile: Profile) -> Verdict:
     """Return what this evidence supports under this profile. Never raises: what is missing lowers the verdict."""
     if not evidence.started:
         text = evidence.stopped or "the wipe was never started; the medium holds what it held"
-        return Verdict(
-            Outcome.NOT_RUN, Claim.NONE, RULES_VERSION, (_reason("not-started", text, evidence),), ()
-        )
+        return Verdict(Outcome.NOT_RUN, Claim.NONE, RULES_VERSION, (_reason("not-started", text, evidence),), ())
     open_points = [
         *_identity(evidence),
         *_action(evidence),
@@ -125,9 +121,7 @@ def _claim(evidence: Evidence, profile: Profile, exceptions: tuple[str, ...]) ->
         why.append(_reason("bridge", "through a USB adapter nothing beyond Clear can be shown", evidence))
     if claim.rank > Claim.CLEAR.rank and evidence.hidden_areas in ("present", "unknown"):
         claim = Claim.CLEAR
-        why.append(
-            _reason("hidden-areas", "hidden areas are present or unknown, so no more than Clear", evidence)
-        )
+        why.append(_reason("hidden-areas", "hidden areas are present or unknown, so no more than Clear", evidence))
     if claim.rank >= FULL_READ_FOR.rank and not any(_is_full(one) for one in evidence.readbacks):
         claim = Claim.CLEAR
         why.append(_reason("sampled", "only a sample was read back, so no more than Clear", evidence))
@@ -135,9 +129,7 @@ def _claim(evidence: Evidence, profile: Profile, exceptions: tuple[str, ...]) ->
         text = f"{profile.wants} was wanted; {evidence.technique} on {evidence.media_kind} supports {claim}"
         why.append(_reason("lower-than-wanted", text, evidence))
     if claim is Claim.NONE:
-        why.append(
-            _reason("no-rule", f"no rule lets {evidence.technique} count on {evidence.media_kind}", evidence)
-        )
+        why.append(_reason("no-rule", f"no rule lets {evidence.technique} count on {evidence.media_kind}", evidence))
         return Verdict(Outcome.UNKNOWN, Claim.NONE, RULES_VERSION, tuple(why), exceptions)
     return Verdict(Outcome.DONE, claim, RULES_VERSION, tuple(why), exceptions)
 
@@ -188,9 +180,7 @@ def _overwritten(evidence: Evidence) -> list[Reason]:
             text = f"pass {number}: {one.bytes_written} of {evidence.size_before} bytes were written"
             found.append(_reason("short-pass", text, evidence))
         if not one.flushed:
-            found.append(
-                _reason("not-flushed", f"pass {number}: the drive did not confirm the last flush", evidence)
-            )
+            found.append(_reason("not-flushed", f"pass {number}: the drive did not confirm the last flush", evidence))
     return found
 
 
@@ -229,17 +219,13 @@ def _readback(evidence: Evidence, profile: Profile) -> list[Reason]:
             text = f"the reader saw {one.bytes_total} bytes, not {evidence.size_before}"
             found.append(_reason("reader-size", text, evidence))
     if not any(_is_full(one) or _is_sampled(one) for one in evidence.readbacks):
-        found.append(
-            _reason("read-too-little", "too little was read back to count even as a sample", evidence)
-        )
+        found.append(_reason("read-too-little", "too little was read back to count even as a sample", evidence))
     recipe = profile.recipes.get(evidence.recipe)
     if recipe is None:
         text = f"profile {profile.name} has no recipe {evidence.recipe!r}, so nothing says what proof it asks for"
         found.append(_reason("no-recipe", text, evidence))
     elif "read-all" in recipe.prove and not any(_is_full(one) for one in evidence.readbacks):
-        found.append(
-            _reason("not-read-in-full", f"profile {profile.name} asks for a full read-back", evidence)
-        )
+        found.append(_reason("not-read-in-full", f"profile {profile.name} asks for a full read-back", evidence))
     return found
 
 
@@ -258,11 +244,7 @@ def _is_sampled(one: ReadBack) -> bool:
 def _afterwards(evidence: Evidence) -> list[Reason]:
     if evidence.smoke is True:
         return []
-    text = (
-        "a block written and read afterwards did not come back"
-        if evidence.smoke is False
-        else "no write-read test"
-    )
+    text = "a block written and read afterwards did not come back" if evidence.smoke is False else "no write-read test"
     return [_reason("smoke-test", text, evidence)]
 
 

@@ -42,9 +42,7 @@ class Gap(BadEvent):
 
     def __init__(self, origin: str, expected: int, got: int) -> None:
         """Say which number was expected."""
-        super().__init__(
-            f"{origin}: event {got} came, but {expected} is the next one; send from {expected} on"
-        )
+        super().__init__(f"{origin}: event {got} came, but {expected} is the next one; send from {expected} on")
         self.origin, self.expected, self.got = origin, expected, got
 
 

@@ -19,19 +19,42 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NewType, Self
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import Any, NewType
 
 from custody.errors import BadEvent, BadSignature, Reason, UnknownKey
+from custody.keys import KeyId, PrivateKey, PublicKey
 from custody.kinds import KINDS, what_is_wrong
+from custody.media import MediumId, MediumIdentity, is_storable
+
+__all__ = [
+    "KINDS",
+    "NOTHING",
+    "Digest",
+    "Event",
+    "EventHash",
+    "KeyId",
+    "MediumId",
+    "MediumIdentity",
+    "OriginId",
+    "PrivateKey",
+    "PublicKey",
+    "Role",
+    "World",
+    "identities",
+    "may_sign",
+    "meaning",
+    "media_ids",
+    "mentions",
+    "open_",
+    "open_signed",
+    "origin_id",
+    "seal",
+    "serial_subject",
+]
 
 OriginId = NewType("OriginId", str)
 EventHash = NewType("EventHash", str)
-MediumId = NewType("MediumId", str)
 Digest = NewType("Digest", str)
-KeyId = NewType("KeyId", str)
 
 NOTHING = EventHash("0" * 64)
 """What the first event of a chain names as the one before it."""
@@ -63,140 +86,9 @@ class Role(StrEnum):
     KIOSK = "kiosk"
 
 
-@dataclass(frozen=True)
-class PublicKey:
-    """An Ed25519 public key (RFC 8032): 32 raw bytes."""
-
-    raw: bytes
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be a key."""
-        if len(self.raw) != 32:
-            raise BadEvent(f"a public key has 32 bytes, this one has {len(self.raw)}")
-
-    @classmethod
-    def from_hex(cls, text: str) -> Self:
-        """Read the 64 hexadecimal digits of a key; raise `BadEvent` for anything else."""
-        try:
-            return cls(bytes.fromhex(text))
-        except (ValueError, TypeError) as error:
-            raise BadEvent(
-                f"not a public key: {str(text)[:80]!r}; 64 hexadecimal digits are needed"
-            ) from error
-
-    @property
-    def hex(self) -> str:
-        """Return the key as 64 hexadecimal digits."""
-        return self.raw.hex()
-
-    @property
-    def keyid(self) -> KeyId:
-        """Return the key's name: the SHA-256 of its raw bytes."""
-        return KeyId(hashlib.sha256(self.raw).hexdigest())
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the name in a form that two people can compare aloud: eight groups of four."""
-        short = self.keyid[:32].upper()
-        return " ".join(short[i : i + 4] for i in range(0, 32, 4))
-
-    def verify(self, signature: bytes, data: bytes) -> None:
-        """Raise `BadSignature` unless this key signed exactly these bytes."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, data)
-        except (InvalidSignature, ValueError) as error:
-            raise BadSignature(
-                f"the signature does not fit: altered, or not signed by {self.keyid[:12]}"
-            ) from error
-
-
-@dataclass(frozen=True, repr=False)
-class PrivateKey:
-    """An Ed25519 private key. It never prints itself."""
-
-    raw: bytes
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be a key."""
-        if len(self.raw) != 32:
-            raise BadEvent(f"a private key has 32 bytes, this one has {len(self.raw)}")
-
-    @classmethod
-    def generate(cls) -> Self:
-        """Make a new key from the system's randomness."""
-        return cls(Ed25519PrivateKey.generate().private_bytes_raw())
-
-    @property
-    def public(self) -> PublicKey:
-        """Return the public half."""
-        return PublicKey(Ed25519PrivateKey.from_private_bytes(self.raw).public_key().public_bytes_raw())
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the 64-byte signature over `data`."""
-        return Ed25519PrivateKey.from_private_bytes(self.raw).sign(data)
-
-    def __repr__(self) -> str:
-        """Show which key it is and nothing of it."""
-        return f"PrivateKey(of {self.public.keyid[:12]})"
-
-
 def origin_id(role: Role, key: PublicKey) -> OriginId:
     """Return an origin's name, made from its first key, so that it exists before anyone enrols it."""
     return OriginId(f"{role}-{key.keyid[:16]}")
-
-
-@dataclass(frozen=True)
-class MediumIdentity:
-    """What one storage medium is, as read from the medium itself.
-
-    Namespaces of one NVMe drive share a serial and a SCSI disk's udev serial is its WWN, so only all the
-    fields together name a medium. `size` is in bytes.
-    """
-
-    transport: str
-    model: str
-    serial: str
-    wwn: str
-    namespace: str
-    size: int
-
-    @property
-    def id(self) -> MediumId:
-        """Return the medium's name: a digest over every field, each with its length."""
-        fields = (self.transport, self.model, self.serial, self.wwn, self.namespace, str(self.size))
-        packed = b"".join(len(f.encode()).to_bytes(4, "big") + f.encode() for f in fields)
-        return MediumId("m-" + hashlib.sha256(packed).hexdigest()[:32])
-
-    @property
-    def trusted(self) -> bool:
-        """Tell whether anything in it names one single medium; without that it is never certified."""
-        return bool(self.serial.strip() or self.wwn.strip()) and self.size > 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON data."""
-        return {
-            "transport": self.transport,
-            "model": self.model,
-            "serial": self.serial,
-            "wwn": self.wwn,
-            "namespace": self.namespace,
-            "size": self.size,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote; raise `BadEvent` when a field is missing or of another type."""
-        try:
-            texts = [data[k] for k in ("transport", "model", "serial", "wwn", "namespace")]
-            size = data["size"]
-        except (KeyError, TypeError) as error:
-            raise BadEvent(f"a medium's identity lacks {error}") from error
-        if not all(isinstance(t, str) for t in texts) or not isinstance(size, int) or isinstance(size, bool):
-            raise BadEvent("a medium's identity is five texts and a size in bytes")
-        if any(not _storable(text) for text in texts):
-            raise BadEvent("a medium's identity holds characters that are no text")
-        transport, model, serial, wwn, namespace = texts
-        return cls(transport, model, serial, wwn, namespace, size)
 
 
 @dataclass(frozen=True)
@@ -275,9 +167,7 @@ def seal(
         separators=(",", ":"),
     ).encode()
     if len(envelope) > LARGEST_EVENT:
-        raise BadEvent(
-            f"{kind}: {len(envelope)} bytes are too many for an event; attach large evidence instead"
-        )
+        raise BadEvent(f"{kind}: {len(envelope)} bytes are too many for an event; attach large evidence instead")
     return envelope, _parse(payload)
 
 
@@ -290,9 +180,7 @@ def open_(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: W
     return open_signed(envelope, key_of, world)[0]
 
 
-def open_signed(
-    envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World
-) -> tuple[Event, KeyId]:
+def open_signed(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World) -> tuple[Event, KeyId]:
     """Do as `open_` and tell the key as well, for whoever must know if that key was still valid."""
     kind, payload, signatures = _unwrap(envelope)
     if kind != world.payload_type:
@@ -312,10 +200,7 @@ def meaning(event: Event) -> list[Reason]:
     """Return what is wrong with an event's body; an unknown kind is never wrong (kept, shown, ignored)."""
     if event.kind not in KINDS:
         return []
-    return [
-        Reason("meaning", text, event.subject)
-        for text in what_is_wrong(event.kind, event.subject, event.body)
-    ]
+    return [Reason("meaning", text, event.subject) for text in what_is_wrong(event.kind, event.subject, event.body)]
 
 
 def may_sign(role: Role, kind: str) -> bool:
@@ -342,7 +227,7 @@ def mentions(event: Event) -> frozenset[str]:
         found.add(item)
     if event.kind == "device.registered":
         found.add(serial_subject(body.get("make"), body.get("model"), body.get("serial")))
-    return frozenset(one for one in found if one and len(one) <= LONGEST_MENTION and _storable(one))
+    return frozenset(one for one in found if one and len(one) <= LONGEST_MENTION and is_storable(one))
 
 
 def serial_subject(make: object, model: object, serial: object) -> str:
@@ -384,11 +269,6 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _storable(text: str) -> bool:
-    """Tell whether a database can hold the text: no NUL (PostgreSQL refuses it), no half of a surrogate pair."""
-    return "\x00" not in text and not any(0xD800 <= ord(char) <= 0xDFFF for char in text)
-
-
 def _to_be_signed(kind: str, payload: bytes) -> bytes:
     name = kind.encode()
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
@@ -401,8 +281,7 @@ def _unwrap(envelope: bytes) -> tuple[str, bytes, list[tuple[KeyId, bytes]]]:
         data = json.loads(envelope)
         payload = base64.b64decode(data["payload"], validate=True)
         signatures = [
-            (KeyId(str(one["keyid"])), base64.b64decode(one["sig"], validate=True))
-            for one in data["signatures"]
+            (KeyId(str(one["keyid"])), base64.b64decode(one["sig"], validate=True)) for one in data["signatures"]
         ]
         kind = data["payloadType"]
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
@@ -429,9 +308,7 @@ def _parse(payload: bytes) -> Event:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEvent(f"the signed bytes are not an event: {error}") from error
     texts = (event.origin, event.prev, event.kind, event.subject)
-    if not all(isinstance(text, str) and _storable(text) for text in texts) or not isinstance(
-        event.body, dict
-    ):
+    if not all(isinstance(text, str) and is_storable(text) for text in texts) or not isinstance(event.body, dict):
         raise BadEvent("the signed bytes are not an event: a field has the wrong type")
     if not isinstance(event.seq, int) or isinstance(event.seq, bool) or event.seq < 1 or at.tzinfo is None:
         raise BadEvent("the signed bytes are not an event: bad number or a time without zone")

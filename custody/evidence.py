@@ -110,9 +110,7 @@ class Evidence:
             values["medium"] = MediumIdentity.from_json(values["medium"])
             after = values["medium_after"]
             values["medium_after"] = MediumIdentity.from_json(after) if after else None
-            values["passes"] = tuple(
-                PassDone(**{**one, "bad": _ranges(one["bad"])}) for one in values["passes"]
-            )
+            values["passes"] = tuple(PassDone(**{**one, "bad": _ranges(one["bad"])}) for one in values["passes"])
             values["readbacks"] = tuple(
                 ReadBack(**{**one, "unreadable": _ranges(one["unreadable"])}) for one in values["readbacks"]
             )

@@ -107,9 +107,7 @@ def _identity(value: object) -> str:
 
 
 def _list_of(check: Check, what: str) -> Check:
-    return lambda value: (
-        "" if isinstance(value, list) and not any(check(one) for one in value) else f"a list of {what}"
-    )
+    return lambda value: "" if isinstance(value, list) and not any(check(one) for one in value) else f"a list of {what}"
 
 
 def _two_names(value: object) -> str:
