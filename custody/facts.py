@@ -62,11 +62,10 @@ class Facts:
 
     def __init__(self, events: Iterable[Event]) -> None:
         """Keep each event once, leaving out what was validly disputed."""
-        unique = {event.hash: event for event in events}
-        by_name: Mapping[str, Event] = {str(name): event for name, event in unique.items()}
-        disputed = {str(e.body["event"]): e for e in unique.values() if e.kind == "record.disputed"}
+        unique = {str(event.hash): event for event in events}
+        disputes = {str(e.body["event"]): e for e in unique.values() if e.kind == "record.disputed"}
         self.disputed: Mapping[str, Event] = {
-            name: why for name, why in disputed.items() if name in unique and not why_not_disputable(unique[name])
+            name: why for name, why in disputes.items() if name in unique and not why_not_disputable(unique[name])
         }
         self._kinds: dict[str, list[Event]] = defaultdict(list)
         for event in sorted(unique.values(), key=lambda e: (e.origin, e.seq)):
