@@ -1,0 +1,136 @@
+"""Private keys on disk: 32 raw bytes, readable by their owner alone, never overwritten, with their world beside them.
+
+`NAME` holds the key; `NAME.json` says which world it belongs to and its public half, for programs that may not
+read the key itself (the unprivileged `sync`, a screen that shows the fingerprint).
+"""
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from custody.errors import BadEvent, CustodyError
+from custody.events import PrivateKey, PublicKey, World
+
+
+class KeyFileError(CustodyError):
+    """A key file is missing, open to others, damaged, or of the other world; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A private key and the world it may sign for."""
+
+    key: PrivateKey
+    world: World
+
+
+def write_key(path: Path, key: PrivateKey, world: World) -> None:
+    """Store a new key; complete and on the disk when this returns, or not there at all.
+
+    Raises `KeyFileError` when there is a key already (a lost key is a lost history) or the folder refuses.
+    """
+    if path.exists() or path.is_symlink():
+        raise KeyFileError(f"{path} exists already and is never overwritten; choose another name or move it away")
+    about = {"world": str(world), "public": key.public.hex, "keyid": key.public.keyid}
+    try:
+        _store(_beside(path), (json.dumps(about, indent=1) + "\n").encode(), 0o644, os.replace)
+        _store(path, key.raw, 0o600, _link)
+    except FileExistsError as error:
+        raise KeyFileError(f"{path} was just made by another program and is never overwritten") from error
+    except OSError as error:
+        raise KeyFileError(f"the key {path} cannot be stored: {error.strerror}; nothing was kept of it") from error
+
+
+def read_key(path: Path) -> StoredKey:
+    """Read a key and its world; raises `KeyFileError` with what to do.
+
+    Refuses a file that others may read, is no regular file, has not 32 bytes, or does not fit what is beside it.
+    """
+    raw = _read_private(path)
+    public, world = read_public(path)
+    try:
+        key = PrivateKey(raw)
+    except BadEvent as error:
+        raise KeyFileError(f"{path} is damaged: {error}; restore it from a backup or enrol anew") from error
+    if key.public != public:
+        raise KeyFileError(
+            f"{path} is not the key that {_beside(path)} describes; restore both from one backup or enrol anew"
+        )
+    return StoredKey(key, world)
+
+
+def read_public(path: Path) -> tuple[PublicKey, World]:
+    """Read the public half and the world of the key at `path`, without needing the right to read the key."""
+    beside = _beside(path)
+    try:
+        data: Any = json.loads(beside.read_bytes())
+        return PublicKey.from_hex(data["public"]), World(data["world"])
+    except OSError as error:
+        raise KeyFileError(
+            f"{beside}, which says what world {path} belongs to, cannot be read: {error.strerror}"
+        ) from error
+    except (ValueError, KeyError, TypeError, BadEvent) as error:
+        raise KeyFileError(f"{beside} does not say world and public key; restore it from a backup ({error})") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise KeyFileError(f"there is no key at {path}; make one with the program's 'init'") from error
+    except OSError as error:
+        raise KeyFileError(f"the key {path} cannot be read: {error.strerror}") from error
+    try:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise KeyFileError(f"{path} is not a regular file; a key is a file of 32 bytes")
+        mode = stat.S_IMODE(about.st_mode)
+        if mode & 0o077:
+            raise KeyFileError(
+                f"{path} can be read or changed by others (mode {mode:04o}); treat the key as known to them: "
+                "enrol with a new one, or, if nobody else uses this machine, run chmod 600 on it"
+            )
+        return os.read(handle, 64)
+    finally:
+        os.close(handle)
+
+
+def _link(new: Path, path: Path) -> None:
+    """Give the finished file its name, refusing to replace one (a rename would)."""
+    os.link(new, path)
+    new.unlink()
+
+
+def _store(path: Path, data: bytes, mode: int, name: Callable[[Path, Path], None]) -> None:
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            os.fchmod(handle, mode)
+            if os.write(handle, data) != len(data):
+                raise OSError(28, "no room left on the disk")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        name(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, so that a name given survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
