@@ -18,7 +18,7 @@ class BadRange:
 
 @dataclass(frozen=True)
 class PassDone:
-    """One overwriting pass. `flushed`: the last fsync succeeded; `rewritten_bytes`: written twice because of resumes."""
+    """One overwriting pass. `flushed`: the last fsync succeeded; `rewritten_bytes`: written twice by resumes."""
 
     pattern: str
     bytes_expected: int
