@@ -1,8 +1,8 @@
 """Label codes: twelve symbols that a person can copy and a program can correct.
 
 A code is ten random symbols of Crockford's base 32 (0-9 and A-Z without I, L, O and U; 50 random bits, so a
-million devices collide with probability 0.0004) and two check symbols of a Reed-Solomon code over GF(32), with
-roots 1 and a, a root of x^5 + x^2 + 1.
+million devices collide with probability 0.0004) and two check symbols of a Reed-Solomon code over GF(32),
+with roots 1 and a, a root of x^5 + x^2 + 1.
 
 What two check symbols can do, and what they cannot:
 
@@ -28,7 +28,39 @@ _MISREAD = {"I": "1", "L": "1", "O": "0"}  # Crockford's own reading of the lett
 _SEPARATORS = frozenset(" -\t\r\n\u00a0\u2010\u2011\u2012\u2013\u2014")
 _HEX = frozenset("0123456789abcdef")
 # The powers a^0 ... a^30 in GF(32): addition is exclusive or, a is 2, and a^5 = a^2 + 1.
-_POWERS = (1, 2, 4, 8, 16, 5, 10, 20, 13, 26, 17, 7, 14, 28, 29, 31, 27, 19, 3, 6, 12, 24, 21, 15, 30, 25, 23, 11, 22, 9, 18)
+_POWERS = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    5,
+    10,
+    20,
+    13,
+    26,
+    17,
+    7,
+    14,
+    28,
+    29,
+    31,
+    27,
+    19,
+    3,
+    6,
+    12,
+    24,
+    21,
+    15,
+    30,
+    25,
+    23,
+    11,
+    22,
+    9,
+    18,
+)
 
 
 class BadCode(ValueError):
@@ -39,11 +71,25 @@ class BadCode(ValueError):
     not counted; `wrong` and `right` are characters; `suggestion` is a whole valid code to *offer*, or None.
     """
 
-    def __init__(self, why: str, text: str, *, position: int | None = None, wrong: str | None = None,
-                 right: str | None = None, suggestion: str | None = None) -> None:
+    def __init__(
+        self,
+        why: str,
+        text: str,
+        *,
+        position: int | None = None,
+        wrong: str | None = None,
+        right: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
         """Keep the sentence and what a screen needs to offer the right code."""
         super().__init__(text)
-        self.why, self.position, self.wrong, self.right, self.suggestion = why, position, wrong, right, suggestion
+        self.why, self.position, self.wrong, self.right, self.suggestion = (
+            why,
+            position,
+            wrong,
+            right,
+            suggestion,
+        )
 
 
 def new(rng: Random | None = None) -> str:
@@ -65,7 +111,7 @@ def complete(ten: str) -> str:
 
 
 def check(text: str) -> str:
-    """Return the code in its one spelling, or raise `BadCode` that says what is wrong and offers the right code.
+    """Return the code in its one spelling, or raise `BadCode`: what is wrong, and the right code to offer.
 
     Capitals or not, spaces and hyphens do not matter; I and L are read as 1, O as 0.
     """
@@ -97,13 +143,17 @@ def parse_slip(text: str) -> tuple[str, str | None]:
         return check(stripped), None
     parts = stripped.split("://", 1)[1].split("?")[0].split("#")[0].rstrip("/").split("/")[1:]
     if len(parts) < 2 or parts[0].upper() not in ("D", "R"):
-        raise BadCode("address", f"{_shown(stripped)} is an address, but not one of ours: ours end in /D/ and a code.")
+        raise BadCode(
+            "address", f"{_shown(stripped)} is an address, but not one of ours: ours end in /D/ and a code."
+        )
     code = check(parts[1])
     if parts[0].upper() == "D" or len(parts) == 2:
         return code, None
     answers = parts[2].lower()
     if len(answers) != 64 or not _HEX.issuperset(answers):
-        raise BadCode("address", "The end of this return slip could not be read: scan it again, or type the label code.")
+        raise BadCode(
+            "address", "The end of this return slip could not be read: scan it again, or type the label code."
+        )
     return code, answers
 
 
@@ -126,7 +176,9 @@ def _letters(text: str) -> str:
     """Return twelve symbols of the alphabet, or raise with the first thing that makes it impossible."""
     kept = [character for character in text.strip().upper() if character not in _SEPARATORS]
     if not kept:
-        raise BadCode("empty", "Nothing was read: scan the label, or type the 12 characters printed under it.")
+        raise BadCode(
+            "empty", "Nothing was read: scan the label, or type the 12 characters printed under it."
+        )
     code = "".join(_MISREAD.get(character, character) for character in kept)
     odd = [place for place, symbol in enumerate(code) if symbol not in ALPHABET]
     if odd:
@@ -146,11 +198,19 @@ def _impossible(code: str, odd: list[int]) -> BadCode:
         return BadCode("character", text, position=place + 1, wrong=code[place])
     s0, s1 = _sums([0 if at == place else ALPHABET.index(symbol) for at, symbol in enumerate(code)])
     if s1 != _times(s0, _POWERS[place]):
-        return BadCode("many", f"{text} More than one character is wrong.", position=place + 1, wrong=code[place])
+        return BadCode(
+            "many", f"{text} More than one character is wrong.", position=place + 1, wrong=code[place]
+        )
     right = ALPHABET[s0]
     suggestion = code[:place] + right + code[place + 1 :]
-    return BadCode("character", f"{text} It should probably be {right}. Did you mean {pretty(suggestion)}?",
-                   position=place + 1, wrong=code[place], right=right, suggestion=suggestion)
+    return BadCode(
+        "character",
+        f"{text} It should probably be {right}. Did you mean {pretty(suggestion)}?",
+        position=place + 1,
+        wrong=code[place],
+        right=right,
+        suggestion=suggestion,
+    )
 
 
 def _one_wrong(code: str, values: list[int], place: int, error: int) -> BadCode:
@@ -159,7 +219,10 @@ def _one_wrong(code: str, values: list[int], place: int, error: int) -> BadCode:
     return BadCode(
         "one",
         f"{_where(place)} is wrong: {code[place]} should probably be {right}. Did you mean {pretty(suggestion)}?",
-        position=place + 1, wrong=code[place], right=right, suggestion=suggestion,
+        position=place + 1,
+        wrong=code[place],
+        right=right,
+        suggestion=suggestion,
     )
 
 
@@ -171,14 +234,19 @@ def _where(place: int) -> str:
 
 def _several_wrong(code: str, swaps: list[int]) -> BadCode:
     if len(swaps) != 1:
-        return BadCode("many", "More than one character is wrong: please look at the label and type the code again.")
+        return BadCode(
+            "many", "More than one character is wrong: please look at the label and type the code again."
+        )
     place = swaps[0]
     suggestion = code[:place] + code[place + 1] + code[place] + code[place + 2 :]
     return BadCode(
         "swapped",
         f"More than one character is wrong: characters {place + 1} and {place + 2} may have changed places. "
         f"Did you mean {pretty(suggestion)}?",
-        position=place + 1, wrong=code[place : place + 2], right=suggestion[place : place + 2], suggestion=suggestion,
+        position=place + 1,
+        wrong=code[place : place + 2],
+        right=suggestion[place : place + 2],
+        suggestion=suggestion,
     )
 
 

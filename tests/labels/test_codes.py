@@ -37,12 +37,18 @@ def test_every_single_substitution_is_located_and_the_right_code_offered(code: s
                 codes.check(code[:place] + symbol + code[place + 1 :])
             error = caught.value
             assert (error.why, error.position, error.wrong, error.right, error.suggestion) == (
-                "one", place + 1, symbol, code[place], code,
+                "one",
+                place + 1,
+                symbol,
+                code[place],
+                code,
             )
 
 
 @given(CODES, st.integers(min_value=0, max_value=10))
-def test_two_neighbours_that_changed_places_are_noticed_and_never_corrected_to_another_code(code: str, at: int) -> None:
+def test_two_neighbours_that_changed_places_are_noticed_and_never_corrected_to_another_code(
+    code: str, at: int
+) -> None:
     typed = code[:at] + code[at + 1] + code[at] + code[at + 2 :]
     if typed == code:
         return
@@ -108,7 +114,11 @@ def test_what_is_no_code_gets_a_sentence(typed: str, why: str, words: str) -> No
 def test_a_character_that_no_code_has_is_named_and_its_right_value_offered(code: str, place: int) -> None:
     with pytest.raises(codes.BadCode, match="never used") as caught:
         codes.check(code[:place] + "U" + code[place + 1 :])
-    assert (caught.value.position, caught.value.right, caught.value.suggestion) == (place + 1, code[place], code)
+    assert (caught.value.position, caught.value.right, caught.value.suggestion) == (
+        place + 1,
+        code[place],
+        code,
+    )
 
 
 def test_letters_that_look_like_digits_are_read_as_digits() -> None:
