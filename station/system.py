@@ -8,7 +8,7 @@ by name in `sys/class/block`.
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,16 @@ class Mount:
     point: str
     fstype: str
     source: str
-    options: Mapping[str, str]
+    options: tuple[str, ...]
+
+    def layers(self) -> list[str]:
+        """Return the folders an overlay is made of (`lowerdir=a:b`, `lowerdir+=c`, `upperdir=d`)."""
+        found = []
+        for option in self.options:
+            key, _, value = option.partition("=")
+            if key.rstrip("+") in ("lowerdir", "upperdir", "datadir"):
+                found += [unescape(part) for part in value.split(":") if part]
+        return found
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,7 @@ def parse_mount(line: str) -> Mount | None:
     head, tail = left.split(" "), right.split(" ")
     if not dash or len(head) < 6 or len(tail) < 2:
         return None
-    options = dict(word.partition("=")[::2] for word in " ".join(tail[2:]).split(","))
+    options = tuple(" ".join(tail[2:]).split(","))
     return Mount(head[2], unescape(head[4]), tail[0], unescape(tail[1]), options)
 
 
