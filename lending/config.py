@@ -6,7 +6,7 @@ error, so that a misspelt setting is never silently ignored. A secret may be giv
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from custody.claims import Claim
@@ -43,7 +43,7 @@ class Config:
     secret_key: str
     listen: str = "127.0.0.1:8000"
     workers: int = 2
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def key_file(self) -> Path:

@@ -8,7 +8,7 @@ Arrival numbers are given out under that lock and therefore commit in order: a f
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
@@ -42,7 +42,7 @@ class Database:
     world: World
     server: OriginId
     key: PrivateKey | None = None
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -103,7 +103,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def opened(engine: Engine, key: PrivateKey | None = None, policy: Policy = Policy()) -> Database:
+def opened(engine: Engine, key: PrivateKey | None = None, policy: Policy | None = None) -> Database:
     """Read which world and which server this database belongs to.
 
     Raises:
@@ -116,4 +116,4 @@ def opened(engine: Engine, key: PrivateKey | None = None, policy: Policy = Polic
         raise NotReady(f"the database cannot be read ({error.orig}); run `kitbank-lending init` first") from error
     if row is None:
         raise NotReady("the database is empty; run `kitbank-lending init` first")
-    return Database(engine, World(row.world), OriginId(row.server), key, policy)
+    return Database(engine, World(row.world), OriginId(row.server), key, policy or Policy())

@@ -96,7 +96,9 @@ def create_account(
         raise refused("name", "a name is needed")
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
-        raise refused("roles", f"choose at least one of {', '.join(ROLES)}" + (f"; not {unknown[0]!r}" if unknown else ""))
+        raise refused(
+            "roles", f"choose at least one of {', '.join(ROLES)}" + (f"; not {unknown[0]!r}" if unknown else "")
+        )
     if ("partner" in roles) != (partner_id is not None):
         raise refused("partner", "a partner's account names its organisation, and only a partner's does")
     if partner_id is not None and tx.s.get(tables.Partner, partner_id) is None:
@@ -155,7 +157,9 @@ def create_link(tx: Tx, account_id: int, purpose: str, now: datetime) -> str:
     link, token = tables.AccountLink, secrets.token_urlsafe(32)
     tx.s.execute(delete(link).where(link.account_id == account_id))
     tx.s.add(
-        link(token_hash=_digest(token), account_id=account_id, purpose=purpose, expires_at=now + LINK_LIFE, used_at=None)
+        link(
+            token_hash=_digest(token), account_id=account_id, purpose=purpose, expires_at=now + LINK_LIFE, used_at=None
+        )
     )
     tx.s.flush()
     return token
@@ -186,7 +190,9 @@ def set_password_by_link(tx: Tx, token: str, password: str, now: datetime) -> Ac
 def set_password(tx: Tx, account_id: int, password: str) -> None:
     """Set a password (argon2id). Raises `Refused` with code `password` when it is too short or too long."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise refused("password", f"use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; three random words are good")
+        raise refused(
+            "password", f"use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; three random words are good"
+        )
     hashed = PasswordHasher().hash(password)
     tx.s.execute(update(tables.AccountRow).where(tables.AccountRow.id == account_id).values(password_hash=hashed))
 

@@ -9,8 +9,8 @@ Four groups, and what may happen to a row of each:
   a foreign key to the office, so a person can be erased.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -63,7 +63,13 @@ class Row(DeclarativeBase):
     """What all rows share: one metadata, and how Python types become columns."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON, bytes: LargeBinary, str: Text}
+    type_annotation_map: ClassVar = {
+        datetime: Moment,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        bytes: LargeBinary,
+        str: Text,
+    }
 
 
 # -- history ---------------------------------------------------------------------------------------------------
@@ -86,7 +92,10 @@ class EventRow(Row):
     """
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("origin", "seq", name="uq_event_origin_seq"), Index("ix_event_kind", "kind", "n"))
+    __table_args__ = (
+        UniqueConstraint("origin", "seq", name="uq_event_origin_seq"),
+        Index("ix_event_kind", "kind", "n"),
+    )
     n: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     origin: Mapped[str]
     seq: Mapped[int] = mapped_column(BigInteger)
@@ -298,7 +307,7 @@ class LoanRow(Row):
     ref: Mapped[str] = mapped_column(primary_key=True)
     referral: Mapped[str | None] = mapped_column(ForeignKey("referral.ref", ondelete="SET NULL"), unique=True)
     state: Mapped[str] = mapped_column(index=True)
-    due: Mapped[datetime | None]
+    due: Mapped[date | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 

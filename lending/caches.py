@@ -1,0 +1,167 @@
+"""The two caches, `device` and `medium`: what lists show. Made from history alone, and no decision reads them.
+
+After every accepted event the rows of the devices it can have touched are folded afresh. `rebuild` throws all rows
+away and folds everything again; the result is byte-identical, which `digest` shows.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from sqlalchemy import delete, select
+
+from custody import rules
+from custody.events import MediumIdentity, identities
+from custody.rules import Facts
+from lending import tables
+from lending.db import Tx
+from lending.record import about, codes_near, facts_about, is_code
+
+FOR_GOOD = ("gift", "recycling")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild made, and the digests of the caches before and after it."""
+
+    devices: int
+    media: int
+    before: str
+    after: str
+
+    @property
+    def same(self) -> bool:
+        """Tell whether the caches were right already."""
+        return self.before == self.after
+
+
+def refresh(tx: Tx, subjects: Collection[str]) -> None:
+    """Fold the devices and media again that an event about these subjects can have touched."""
+    done: set[str] = set()
+    for code in sorted(codes_near(tx, subjects)):
+        done |= _put_device(tx, code)
+    for medium in sorted(one for one in subjects if one.startswith("m-") and one not in done):
+        _put_loose_medium(tx, medium)
+    tx.s.flush()
+
+
+def rebuild(tx: Tx) -> Rebuilt:
+    """Throw both caches away and make them again from history."""
+    before = digest(tx)
+    tx.s.execute(delete(tables.DeviceRow))
+    tx.s.execute(delete(tables.MediumRow))
+    tx.s.expire_all()
+    accepted = select(tables.EventRow.n).where(tables.EventRow.refused.is_(None))
+    subjects = tx.s.scalars(select(tables.Mention.subject).distinct().where(tables.Mention.n.in_(accepted))).all()
+    done: set[str] = set()
+    for code in sorted(one for one in subjects if is_code(one)):
+        done |= _put_device(tx, code)
+    for medium in sorted(one for one in subjects if one.startswith("m-") and one not in done):
+        _put_loose_medium(tx, medium)
+    tx.s.flush()
+    count = {table: len(tx.s.scalars(select(key)).all()) for table, key in _KEYS.items()}
+    return Rebuilt(count["device"], count["medium"], before, digest(tx))
+
+
+def digest(tx: Tx) -> str:
+    """Return the SHA-256 of a dump of both caches: every row as JSON, in the order of its key."""
+    hashed = hashlib.sha256()
+    for table, key in ((tables.DeviceRow, tables.DeviceRow.code), (tables.MediumRow, tables.MediumRow.id)):
+        rows = sorted(tx.s.execute(select(*table.__table__.columns).order_by(key)), key=lambda row: str(row[0]))
+        for row in rows:
+            line = json.dumps([table.__tablename__, *row], ensure_ascii=False, sort_keys=True)
+            hashed.update(line.encode() + b"\n")
+    return hashed.hexdigest()
+
+
+_KEYS = {"device": tables.DeviceRow.code, "medium": tables.MediumRow.id}
+
+
+def reported(tx: Tx, facts: Facts, device: str) -> bool:
+    """Tell whether somebody said they brought a device back that is still out.
+
+    A report that names the exit answers it; one that names none answers it if it arrived here after it.
+    """
+    left = facts.last_exit(device)
+    if left is None or facts.in_hand(device):
+        return False
+    reports = facts.about_device("device.returned", device)
+    if any(one.body["exit"] == left.hash for one in reports):
+        return True
+    hashes = [one.hash for one in reports if one.body["exit"] is None]
+    since = select(tables.EventRow.n).where(tables.EventRow.hash == left.hash).scalar_subquery()
+    later = select(tables.EventRow.n).where(tables.EventRow.hash.in_(hashes), tables.EventRow.n > since)
+    return bool(hashes) and tx.s.scalar(later.limit(1)) is not None
+
+
+def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
+    """Return the one word for where a device stands (the keys of `devices.STATES`)."""
+    state = rules.state_of(facts, device)
+    if not state.registered:
+        return "unknown"
+    if state.canonical != device:
+        return "merged"
+    if state.in_hand:
+        return "ready" if lendable else "not-ready"
+    ended = any(
+        one.body["loan"] == state.loan and one.body["how"] != "returned"
+        for one in facts.about_device("loan.closed", device)
+    )
+    if ended or state.left_for in FOR_GOOD:
+        return "gone"
+    return "reported" if reported(tx, facts, device) else "out"
+
+
+def _put_device(tx: Tx, code: str) -> set[str]:
+    """Write a device's row and those of all media it ever held; return these media."""
+    facts = facts_about(tx, code)
+    policy = replace(tx.policy, inventory_days=None)  # what depends on today is no cache
+    reasons = rules.why_not_lendable(facts, code, policy)
+    state = rules.state_of(facts, code)
+    registered = facts.about_device("device.registered", code)
+    named = registered[0].body if registered else {}
+    tx.s.merge(
+        tables.DeviceRow(
+            code=code, make=str(named.get("make") or ""), model=str(named.get("model") or ""),
+            serial=str(named.get("serial") or ""), state=state_word(tx, facts, code, not reasons),
+            reasons=[reason.to_json() for reason in reasons], loan=state.loan or None, exit=state.exit,
+            grade=grade(facts, code),
+        )
+    )  # fmt: skip
+    media = {one.id: one for one in _media(facts, code)}
+    for medium in media.values():
+        _put_medium(tx, facts, medium)
+    return set(media)
+
+
+def grade(facts: Facts, device: str) -> str:
+    """Return the worst grade of the tests since the last exit, "" when there are none."""
+    after = rules.last_exit(facts, device)
+    grades = [one.body["grade"] for one in facts.about_device("device.tested", device) if one.body["after"] == after]
+    return str(max(grades, default=""))
+
+
+def _media(facts: Facts, device: str) -> Iterable[MediumIdentity]:
+    for event in facts.about_device("device.inventoried", device):
+        yield from identities(event.body["media"])
+
+
+def _put_medium(tx: Tx, facts: Facts, medium: MediumIdentity) -> None:
+    holders = sorted(facts.devices_holding(medium.id))
+    tx.s.merge(
+        tables.MediumRow(
+            id=medium.id, device=holders[0] if holders else None, transport=medium.transport, model=medium.model,
+            serial=medium.serial, size=medium.size, exit=rules.exit_of(facts, medium.id),
+        )
+    )  # fmt: skip
+
+
+def _put_loose_medium(tx: Tx, medium: str) -> None:
+    """Write the row of a medium that is in no device's inventory, from its wipes; nothing if it has none."""
+    facts = rules.fold(about(tx, [medium]))
+    if facts.of("device.inventoried"):
+        return
+    found = [one for event in facts.wipes(medium) for one in identities([event.body["medium"]])]
+    if found:
+        _put_medium(tx, facts, found[0])
