@@ -13,11 +13,13 @@ Making the random stream, writing, and flushing run in threads of their own, so 
 """
 
 import os
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from custody.claims import BadRange, Claim
@@ -76,123 +78,50 @@ class _Flusher:
     def __init__(self, raw: Raw, start: int, interval: int, mark: Callable[[int], None]) -> None:
         self._raw, self._interval, self._mark = raw, interval, mark
         self._window = min(WINDOW, 2 * interval)
-        self._wanted = self.reached = start
-        self._error: Exception | None = None
-        self._closing = False
-        self._state = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="flush", daemon=True)
-        self._thread.start()
+        self.reached = start
+        self._pool = ThreadPoolExecutor(1, "flush")
+        self._running: Future[int] | None = None
 
-    def _work(self) -> None:
-        while True:
-            with self._state:
-                self._state.wait_for(lambda: self._closing or self._wanted > self.reached)
-                upto = self._wanted
-                if upto == self.reached:
-                    return
-            try:
-                self._raw.flush()
-                self._raw.check_there()
-                self._mark(upto)
-            except Exception as error:  # handed to the writer, which raises it
-                with self._state:
-                    self._error = error
-                    self._state.notify_all()
-                return
-            with self._state:
-                self.reached = upto
-                self._state.notify_all()
+    def _flush(self, upto: int) -> int:
+        self._raw.flush()
+        self._raw.check_there()
+        self._mark(upto)
+        return upto
 
-    def _check(self) -> None:
-        if isinstance(self._error, OSError):
-            text = f"the drive did not confirm what was written ({self._error.strerror})"
-            raise DriveStopped(text) from self._error
-        if self._error is not None:
-            raise self._error
+    def _collect(self) -> None:
+        """Wait for the flush that is under way; raises DriveStopped when the drive did not confirm it."""
+        if self._running is None:
+            return
+        try:
+            self.reached = self._running.result()
+        except OSError as error:
+            text = f"the drive did not confirm what was written ({error.strerror})"
+            raise DriveStopped(text) from error
+        finally:
+            self._running = None
 
     def room_for(self, end: int) -> None:
         """Return when bytes up to `end` may be written; raises what stopped the flushing."""
-        with self._state:
-            self._check()
-            self._state.wait_for(lambda: self._error is not None or end - self.reached <= self._window)
-            self._check()
+        if end - self.reached > self._window:
+            self._collect()
 
     def wrote(self, end: int) -> None:
         """Note that everything below `end` was written or mapped; flush when an interval is full."""
-        with self._state:
-            if end - self._wanted >= self._interval:
-                self._wanted = end
-                self._state.notify_all()
+        if self._running is not None and self._running.done():
+            self._collect()
+        if self._running is None and end - self.reached >= self._interval:
+            self._running = self._pool.submit(self._flush, end)
 
     def finish(self, end: int) -> None:
         """Flush up to `end` and return when the log has it; raises what stopped the flushing."""
-        with self._state:
-            self._wanted = end
-            self._state.notify_all()
-            self._state.wait_for(lambda: self._error is not None or self.reached >= end)
-            self._check()
+        self._collect()
+        if self.reached < end:
+            self._running = self._pool.submit(self._flush, end)
+            self._collect()
 
     def close(self) -> None:
-        """End the thread; what was asked for before is still flushed."""
-        with self._state:
-            self._closing = True
-            self._state.notify_all()
-        self._thread.join()
-
-
-class _Makers:
-    """Fill pieces ahead of the writer in threads; hand them over in the order of their offsets."""
-
-    def __init__(self, pattern: Pattern, offsets: range, end: int) -> None:
-        self._pattern, self._end, self._chunk = pattern, end, offsets.step
-        self._waiting = iter(offsets)
-        self._free = [buffer(offsets.step) for _ in range(_PIECES_AHEAD)]
-        self._full: dict[int, memoryview] = {}
-        self._error: Exception | None = None
-        self._closing = False
-        self._state = threading.Condition()
-        makers = 1 if len(os.sched_getaffinity(0)) <= 2 else 2  # on two cores a second one only gets in the way
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(makers)]
-        for thread in self._threads:
-            thread.start()
-
-    def _work(self) -> None:
-        while True:
-            with self._state:
-                self._state.wait_for(lambda: self._closing or self._free)
-                at = None if self._closing else next(self._waiting, None)
-                if at is None:
-                    return
-                piece = self._free.pop()  # taken together with its offset, so the next one due always has one
-            try:
-                self._pattern.fill(piece[: min(self._chunk, self._end - at)], at)
-            except Exception as error:  # handed to the writer, which raises it
-                self._error = error
-            with self._state:
-                self._full[at] = piece
-                self._state.notify_all()
-
-    def take(self, at: int) -> memoryview:
-        """Return the filled piece that belongs at byte `at`."""
-        with self._state:
-            self._state.wait_for(lambda: at in self._full)
-            if self._error is not None:
-                raise self._error
-            return self._full.pop(at)
-
-    def give_back(self, piece: memoryview) -> None:
-        """Return a written piece for filling again."""
-        with self._state:
-            self._free.append(piece)
-            self._state.notify_all()
-
-    def close(self) -> None:
-        """End the threads."""
-        with self._state:
-            self._closing = True
-            self._state.notify_all()
-        for thread in self._threads:
-            thread.join()
+        """End the thread; a flush under way is waited for."""
+        self._pool.shutdown(wait=True)
 
 
 @contextmanager
@@ -204,18 +133,24 @@ def _content(pattern: Pattern, start: int, end: int, chunk: int) -> Iterator[Ite
         pattern.fill(same, 0)
         yield ((at, same[: min(chunk, end - at)]) for at in offsets)
         return
-    makers = _Makers(pattern, offsets, end)
+    makers = 1 if len(os.sched_getaffinity(0)) <= 2 else 2  # on two cores a second one only gets in the way
+    with ThreadPoolExecutor(makers, "stream") as pool:
 
-    def take() -> Iterator[tuple[int, memoryview]]:
-        for at in offsets:
-            piece = makers.take(at)
-            yield at, piece[: min(chunk, end - at)]
-            makers.give_back(piece)
+        def make(at: int, whole: memoryview) -> tuple[int, memoryview, Future[None]]:
+            return at, whole, pool.submit(pattern.fill, whole[: min(chunk, end - at)], at)
 
-    try:
+        def take() -> Iterator[tuple[int, memoryview]]:
+            waiting = iter(offsets)
+            ahead = deque(make(at, buffer(chunk)) for at in islice(waiting, _PIECES_AHEAD))
+            while ahead:
+                at, whole, made = ahead.popleft()
+                made.result()
+                yield at, whole[: min(chunk, end - at)]
+                following = next(waiting, None)
+                if following is not None:
+                    ahead.append(make(following, whole))
+
         yield take()
-    finally:
-        makers.close()
 
 
 def _write(raw: Raw, at: int, piece: memoryview, dead: int) -> tuple[BadRange, ...]:
