@@ -60,7 +60,6 @@ EXTRAS = {
         "coverage>=7.5",
         "hypothesis>=6.100",
         "import-linter>=2.1",
-        "interrogate>=1.7",
         "mypy>=1.13",
         "pip-tools>=7.4",
         "playwright>=1.48",

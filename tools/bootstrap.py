@@ -109,7 +109,8 @@ def wheel_from_index(work: Path) -> Path:
         try:
             with urlopen(base, timeout=SECONDS) as answer:
                 page = answer.read().decode()
-            links = {unquote(Path(urlsplit(a).path).name): urljoin(base, a) for a in re.findall(r'href="([^"]+)"', page)}
+            addresses = [urljoin(base, a) for a in re.findall(r'href="([^"]+)"', page)]
+            links = {unquote(Path(urlsplit(a).path).name): a for a in addresses}
             address, fragment = urldefrag(newest(links))
             target = work / unquote(Path(urlsplit(address).path).name)
             with urlopen(address, timeout=SECONDS) as answer:
