@@ -77,7 +77,7 @@ def test_a_file_is_written_whole_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(OutletError, match="could not be written to .*No such file or directory"):
+    with pytest.raises(OutletError, match=r"could not be written to .*No such file or directory"):
         send(b"one", f"file:{tmp_path / 'absent' / 'labels.zpl'}")
     (tmp_path / "taken").mkdir()
     with pytest.raises(OutletError, match="could not be written"):
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("outlet", ["usb:/dev/usb/lp0", "cups:labels"])
 def test_outlets_that_come_later_say_what_there_is(outlet: str) -> None:
-    with pytest.raises(OutletError, match="comes later; there are: file:PATH, tcp"):
+    with pytest.raises(OutletError, match="comes later; there are: file:PATH, tcp:"):
         send(b"x", outlet)
 
 
