@@ -89,5 +89,4 @@ if ! command -v npm >/dev/null; then
     stamped npm "installing npm from its Python package" requirements/assets.txt -- \
         install --require-hashes -r requirements/assets.txt
 fi
-stamped assets "fetching web assets named in package-lock.json" package.json package-lock.json tools/assets.py -- \
-    .venv/bin/python tools/assets.py
+.venv/bin/python tools/assets.py
