@@ -7,11 +7,11 @@ read the key itself (the unprivileged `sync`, a screen that shows the fingerprin
 import json
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from custody.disk import store_file
 from custody.errors import BadEvent, CustodyError
 from custody.events import PrivateKey, PublicKey, World
 
@@ -37,8 +37,8 @@ def write_key(path: Path, key: PrivateKey, world: World) -> None:
         raise KeyFileError(f"{path} exists already and is never overwritten; choose another name or move it away")
     about = {"world": str(world), "public": key.public.hex, "keyid": key.public.keyid}
     try:
-        _store(_beside(path), (json.dumps(about, indent=1) + "\n").encode(), 0o644, os.replace)
-        _store(path, key.raw, 0o600, _link)
+        store_file(_beside(path), (json.dumps(about, indent=1) + "\n").encode())
+        store_file(path, key.raw, mode=0o600, replace=False)
     except FileExistsError as error:
         raise KeyFileError(f"{path} was just made by another program and is never overwritten") from error
     except OSError as error:
@@ -99,38 +99,5 @@ def _read_private(path: Path) -> bytes:
                 "enrol with a new one, or, if nobody else uses this machine, run chmod 600 on it"
             )
         return os.read(handle, 64)
-    finally:
-        os.close(handle)
-
-
-def _link(new: Path, path: Path) -> None:
-    """Give the finished file its name, refusing to replace one (a rename would)."""
-    os.link(new, path)
-    new.unlink()
-
-
-def _store(path: Path, data: bytes, mode: int, name: Callable[[Path, Path], None]) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        try:
-            os.fchmod(handle, mode)
-            if os.write(handle, data) != len(data):
-                raise OSError(28, "no room left on the disk")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        name(new, path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk, so that a name given survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
