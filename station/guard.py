@@ -14,6 +14,7 @@ import stat
 import struct
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -126,8 +127,8 @@ def claim(
     Raises `GuardRefused` with every reason when it is ours, in use, or not the medium that was looked at;
     `TargetVanished` when it is gone.
     """
-    rules = {"allow_loop": allow_loop, "protect": protect, "bays": bays}
-    _refuse_if(_ours(medium, rules, ask_kernel=True))
+    ours = partial(why_ours, medium.path, allow_loop=allow_loop, protect=protect, bays=bays)
+    _refuse_if(_still_there(ours(), medium))
     fd = _open(medium)
     try:
         if medium.number:
@@ -136,16 +137,15 @@ def claim(
         else:
             _lock(fd, medium.path)
         _refuse_if(_mismatch(fd, medium))
-        _refuse_if(_ours(medium, rules, ask_kernel=False))  # once more, now that nobody can come in between
+        _refuse_if(_still_there(ours(ask_kernel=False), medium))  # once more, now that nobody can come in between
     except BaseException:
         os.close(fd)
         raise
     return Target(_MAKER, medium, fd)
 
 
-def _ours(medium: Medium, rules: dict[str, object], *, ask_kernel: bool) -> list[Reason]:
-    """Ask what is ours; one gone by now is no matter of rules."""
-    reasons = why_ours(medium.path, ask_kernel=ask_kernel, **rules)  # type: ignore[arg-type]
+def _still_there(reasons: list[Reason], medium: Medium) -> list[Reason]:
+    """Return the reasons; a drive that is gone is no matter of rules. Raises `TargetVanished`."""
     if any(reason.code == "not-there" for reason in reasons):
         raise TargetVanished(f"{medium.path} ({medium.name}) is gone")
     return reasons

@@ -185,7 +185,7 @@ def _built_reasons(device: Device, up: Found, system: System) -> Iterator[Reason
         if upper in members:
             yield Reason("mounted", f"{node} is in use: {how} belongs to the btrfs {members[upper]}", node)
     try:
-        if device.linked("slaves"):
+        if device.disk.linked("slaves"):  # partitions have no such folder
             yield Reason("stacked", f"{node} is built from other disks; name the disks below it", node)
     except OSError as error:
         yield Reason("unsure", f"what {node} is built on cannot be read ({error.strerror})", node)
