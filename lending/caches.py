@@ -8,8 +8,9 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 
 from custody import rules
 from custody.events import MediumIdentity, identities
@@ -78,21 +79,28 @@ def digest(tx: Tx) -> str:
 _KEYS = {"device": tables.DeviceRow.code, "medium": tables.MediumRow.id}
 
 
-def reported(tx: Tx, facts: Facts, device: str) -> bool:
-    """Tell whether somebody said they brought a device back that is still out.
+def reported(tx: Tx, facts: Facts, device: str) -> datetime | None:
+    """Return when somebody said they brought a device back that is still out (our clock), None if nobody did.
 
     A report that names the exit answers it; one that names none answers it if it arrived here after it.
     """
     left = facts.last_exit(device)
     if left is None or facts.in_hand(device):
-        return False
+        return None
     reports = facts.about_device("device.returned", device)
-    if any(one.body["exit"] == left.hash for one in reports):
-        return True
-    hashes = [one.hash for one in reports if one.body["exit"] is None]
-    since = select(tables.EventRow.n).where(tables.EventRow.hash == left.hash).scalar_subquery()
-    later = select(tables.EventRow.n).where(tables.EventRow.hash.in_(hashes), tables.EventRow.n > since)
-    return bool(hashes) and tx.s.scalar(later.limit(1)) is not None
+    named = [one.hash for one in reports if one.body["exit"] == left.hash]
+    unnamed = [one.hash for one in reports if one.body["exit"] is None]
+    if not named and not unnamed:
+        return None
+    row = tables.EventRow
+    since = select(row.n).where(row.hash == left.hash).scalar_subquery()
+    answers = or_(row.hash.in_(named), and_(row.hash.in_(unnamed), row.n > since))
+    return tx.s.scalar(select(row.received_at).where(answers).order_by(row.n).limit(1))
+
+
+def report_of(tx: Tx, device: str) -> datetime | None:
+    """Return when a device that is out was first reported returned, from its history."""
+    return reported(tx, facts_about(tx, device), device)
 
 
 def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
@@ -110,7 +118,7 @@ def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
     )
     if ended or state.left_for in FOR_GOOD:
         return "gone"
-    return "reported" if reported(tx, facts, device) else "out"
+    return "out" if reported(tx, facts, device) is None else "reported"
 
 
 def _put_device(tx: Tx, code: str) -> set[str]:

@@ -1,12 +1,26 @@
 """Looking at devices: lists, finding one by its label, its page, and the proof behind a wipe. Nothing here writes."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, or_, select
+
+from custody import rules
+from custody.claims import Claim
 from custody.errors import Reason
+from custody.events import Event, MediumIdentity
+from custody.kinds import KINDS
+from custody.rules import Facts
+from labels import codes
+from lending import tables
+from lending.caches import grade, state_word
 from lending.db import Tx
+from lending.errors import refused
+from lending.record import facts_about, opened, reasons_in
 
 PAGE_SIZE = 50
 STATES: Mapping[str, str] = {
@@ -15,6 +29,7 @@ STATES: Mapping[str, str] = {
     "out": "Out on loan",
     "reported": "Reported returned, not received yet",
     "gone": "Left for good",
+    "merged": "Merged into another record",
     "unknown": "Not registered",
 }
 
@@ -125,22 +140,204 @@ class Proof:
 
 def listing(tx: Tx, q: str = "", state: str = "", page: int = 1) -> Listing:
     """Return devices whose code, make, model or serial contains `q`, in one state or in all ("")."""
-    raise NotImplementedError
+    row = tables.DeviceRow
+    matching = []
+    for word in q.split():
+        plain = word.replace("-", "")
+        texts = [column.icontains(word, autoescape=True) for column in (row.make, row.model, row.serial)]
+        matching.append(or_(*texts, row.code.icontains(plain, autoescape=True)))
+    grouped = tx.s.execute(select(row.state, func.count()).where(*matching).group_by(row.state))
+    counts = dict(iter(grouped))
+    total = counts.get(state, 0) if state else sum(counts.values())
+    pages = max(1, -(-total // PAGE_SIZE))
+    page = min(max(1, page), pages)
+    query = select(row).where(*matching, *([row.state == state] if state else []))
+    query = query.order_by(row.make, row.model, row.code).offset((page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    rows = tx.s.scalars(query).all()
+    reserved = reservations(tx, [one.code for one in rows])
+    lines = tuple(
+        DeviceLine(
+            one.code, codes.pretty(one.code), one.make, one.model, one.serial, one.state, STATES[one.state],
+            reserved.get(one.code),
+        )
+        for one in rows
+    )  # fmt: skip
+    return Listing(lines, total, page, pages, counts)
+
+
+def reservations(tx: Tx, devices: list[str]) -> dict[str, str]:
+    """Return for each of these devices that is reserved the loan it is kept for."""
+    item = tables.LoanItem
+    query = select(item.device, item.loan).where(item.state == "reserved", item.device.in_(devices))
+    return {device: loan for device, loan in tx.s.execute(query) if device is not None}
 
 
 def find(tx: Tx, scanned: str) -> str:
     """Return the label code in a scanned or typed text, if such a device is known here.
 
-    Raises `Refused`: `bad-code` (says which character is wrong and offers the right code), `unknown-device`.
+    Raises `Refused`: `bad-code` (says which character is wrong and offers the right code, its `subject` being that
+    code or ""), `unknown-device`.
     """
-    raise NotImplementedError
+    try:
+        code = codes.parse(scanned)
+    except codes.BadCode as error:
+        raise refused("bad-code", str(error), error.suggestion or "") from error
+    if tx.s.get(tables.DeviceRow, code) is None:
+        text = f"{codes.pretty(code)} is a right code, but no device with this label is known here yet"
+        raise refused("unknown-device", f"{text}; scan it at a station, then let that station sync", code)
+    return code
 
 
 def page(tx: Tx, code: str) -> DevicePage:
     """Fold a device's history afresh and return everything about it. Raises `Refused` `unknown-device`."""
-    raise NotImplementedError
+    cached = tx.s.get(tables.DeviceRow, code)
+    if cached is None:
+        raise refused("unknown-device", f"no device {code[:20]!r} is known here", code)
+    facts = facts_about(tx, code)
+    reasons = tuple(rules.why_not_lendable(facts, code, tx.policy))
+    state = rules.state_of(facts, code)
+    registered = next(iter(facts.about_device("device.registered", code)), None)
+    named = registered.body if registered else {}
+    word = state_word(tx, facts, code, not reasons)
+    names = _origin_names(tx)
+    return DevicePage(
+        code=code,
+        pretty=codes.pretty(code),
+        make=str(named.get("make") or ""),
+        model=str(named.get("model") or ""),
+        serial=str(named.get("serial") or ""),
+        donor=str(named.get("donor") or ""),
+        state=word,
+        words=STATES[word],
+        grade=grade(facts, code),
+        reasons=reasons,
+        media=None if state.media is None else tuple(_medium(tx, facts, code, one, names) for one in state.media),
+        history=_history(tx, facts, code, names),
+        loan=state.loan or None if not state.in_hand else None,
+        reserved_for=reservations(tx, [code]).get(code),
+    )
 
 
 def proof(tx: Tx, event_hash: str) -> Proof:
     """Return one event with its evidence. Raises `Refused` `unknown-event`."""
-    raise NotImplementedError
+    row = tx.s.scalar(select(tables.EventRow).where(tables.EventRow.hash == event_hash))
+    if row is None:
+        raise refused("unknown-event", f"there is no event {event_hash[:20]!r} here", event_hash)
+    event = next(opened(tx, [row.envelope]))
+    digest = event.body.get("evidence") or event.body.get("snapshot")
+    attachment = tx.s.get(tables.Attachment, digest) if isinstance(digest, str) else None
+    envelope = json.loads(row.envelope)
+    envelope["statement"] = json.loads(base64.b64decode(envelope["payload"]))
+    return Proof(
+        event=event.to_json(),
+        origin_name=_origin_names(tx).get(event.origin, event.origin),
+        refused=reasons_in(row.refused),
+        envelope=envelope,
+        evidence_digest=digest if isinstance(digest, str) else None,
+        evidence=_as_json(attachment.data) if attachment else None,
+        evidence_size=attachment.size if attachment else 0,
+    )
+
+
+def envelope(tx: Tx, event_hash: str) -> bytes | None:
+    """Return an event's envelope as it was signed, for `kitbank-station verify-record`; None if unknown."""
+    return tx.s.scalar(select(tables.EventRow.envelope).where(tables.EventRow.hash == event_hash))
+
+
+def attachment(tx: Tx, digest: str) -> bytes | None:
+    """Return the bytes of a piece of evidence; None if they are not here."""
+    return tx.s.scalar(select(tables.Attachment.data).where(tables.Attachment.digest == digest))
+
+
+def _origin_names(tx: Tx) -> dict[str, str]:
+    return {row.id: row.name for row in tx.s.execute(select(tables.Origin.id, tables.Origin.name))}
+
+
+def _medium(tx: Tx, facts: Facts, device: str, medium: MediumIdentity, names: Mapping[str, str]) -> MediumLine:
+    wipes = tuple(_wipe(tx, facts, device, medium, event, names) for event in facts.wipes(medium.id))
+    return MediumLine(medium.id, medium.transport, medium.model, medium.serial, medium.size, wipes)
+
+
+def _wipe(
+    tx: Tx, facts: Facts, device: str, medium: MediumIdentity, event: Event, names: Mapping[str, str]
+) -> WipeLine:
+    body = event.body
+    counting = rules.wipe_that_counts(facts, device, medium, tx.policy.claim)
+    counts = counting is not None and counting.hash == event.hash
+    checks = [one for one in facts.of("medium.checked") if one.body["wipe"] == event.hash and one.body["agreed"]]
+    held = select(tables.Attachment.digest).where(tables.Attachment.digest == body["evidence"])
+    return WipeLine(
+        hash=event.hash,
+        at=event.at,
+        station=names.get(event.origin, event.origin),
+        outcome=body["outcome"],
+        claim=body["claim"],
+        profile=body["profile"],
+        counts=counts,
+        why_not="" if counts else _why_not(facts, medium, event, tx.policy.claim),
+        checked=len(checks),
+        evidence=body["evidence"],
+        has_evidence=tx.s.scalar(held) is not None,
+        exceptions=tuple(body["exceptions"]),
+        who=str(body["who"]["ref"] or ""),
+    )
+
+
+def _why_not(facts: Facts, medium: MediumIdentity, event: Event, wanted: Claim) -> str:
+    body = event.body
+    if body["outcome"] != "DONE":
+        return "it was not shown to succeed" if body["outcome"] == "UNKNOWN" else "nothing was written"
+    if body["after"] != rules.exit_of(facts, medium.id):
+        return "it was made before the medium last left our custody"
+    if Claim(body["claim"]).rank < wanted.rank:
+        return f"it claims {body['claim']}, and {wanted} is asked"
+    return "a later wipe counts, or somebody who checked it did not agree"
+
+
+def _history(tx: Tx, facts: Facts, code: str, names: Mapping[str, str]) -> tuple[HistoryLine, ...]:
+    """Return every event that mentions the device or a medium in it, refused ones too, and disputes of these."""
+    subjects = {code, *(medium.id for medium in facts.media_of(code) or ())}
+    query = select(tables.EventRow).join(tables.Mention, tables.Mention.n == tables.EventRow.n)
+    direct = tx.s.scalars(query.where(tables.Mention.subject.in_(subjects)).distinct()).all()
+    disputes = {f"event:{row.hash}" for row in direct}
+    found = {row.n: row for row in direct}
+    found.update(
+        (row.n, row) for row in tx.s.scalars(query.where(tables.Mention.subject.in_(disputes)).distinct()).all()
+    )
+    rows = [found[n] for n in sorted(found)]
+    events = opened(tx, [row.envelope for row in rows])
+    return tuple(
+        HistoryLine(
+            row.n, row.hash, row.kind, words(event), row.origin, names.get(row.origin, row.origin), row.at,
+            row.received_at, reasons_in(row.refused),
+        )
+        for row, event in zip(rows, events, strict=True)
+    )  # fmt: skip
+
+
+def words(event: Event) -> str:
+    """Return what an event says, as one short English sentence."""
+    body = event.body
+    try:
+        if event.kind == "medium.wiped":
+            return f"Wipe of {body['medium']['model'] or 'a medium'}: {body['outcome']}, claim {body['claim']}."
+        if event.kind == "device.inventoried":
+            return f"Looked inside: {len(body['media'])} storage media found."
+        if event.kind == "device.tested":
+            return f"Tested: grade {body['grade']}."
+        if event.kind == "device.left":
+            return f"Left our custody for {body['why']}{' ' + body['loan'] if body['loan'] else ''}."
+        if event.kind == "loan.closed":
+            return f"Loan {body['loan']} closed: {body['how']}."
+    except (KeyError, TypeError):
+        return "Not readable."  # a refused event may say anything
+    kind = KINDS.get(event.kind)
+    return kind.about if kind else f"{event.kind} (not known to this version)"
+
+
+def _as_json(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from custody.chain import Admission, Writer, admit, checkpoint_body, writers_after
 from custody.errors import BadEvent, Fork, Gap, Reason, Refused, UnknownKey
@@ -24,6 +24,10 @@ from lending.record import Store, next_number
 
 LONGEST_KIND = 100
 LONGEST_SUBJECT = 400
+MOST_FROM_STRANGERS = 1000
+"""Envelopes without a signature we know that are kept for an administrator to look at."""
+
+_UNAUTHENTICATED = ("unknown-origin", "bad-event")
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def quarantine(tx: Tx, envelope: bytes, error: BadEvent, now: datetime) -> None:
     """Keep what has no place in history, once; a fork suspends the origin whose key signed it."""
     why = _why(error)
     digest = hashlib.sha256(envelope).hexdigest()
-    if tx.s.get(tables.Quarantine, (digest, why)) is None:
+    if tx.s.get(tables.Quarantine, (digest, why)) is None and not _strangers_full(tx, why):
         origin, seq = _place(error)
         tx.s.execute(
             insert(tables.Quarantine).values(
@@ -172,6 +176,14 @@ def _utc(at: datetime, now: datetime) -> datetime:
         return at.astimezone(UTC)
     except OverflowError:
         return now
+
+
+def _strangers_full(tx: Tx, why: str) -> bool:
+    """Tell whether unauthenticated senders have filled their share, so that they cannot fill the disk."""
+    if why not in _UNAUTHENTICATED:
+        return False
+    count = select(func.count()).select_from(tables.Quarantine)
+    return (tx.s.scalar(count.where(tables.Quarantine.why.in_(_UNAUTHENTICATED))) or 0) >= MOST_FROM_STRANGERS
 
 
 def _why(error: BadEvent) -> str:

@@ -6,17 +6,41 @@ database refuses a second open item for a device on its own account.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+
+from custody import rules
+from custody.errors import Reason, Refused
 from custody.events import Event
+from labels.codes import pretty
+from lending import history, referrals, tables
+from lending.caches import report_of
 from lending.db import Tx
-from lending.people import Actor
+from lending.errors import refused
+from lending.people import Actor, need, random_ref
+from lending.record import facts_about
+from lending.returns import ReportedReturn, awaiting_receipt, dismiss
+
+__all__ = [
+    "Item", "Loan", "ReportedReturn", "approve", "awaiting_receipt", "close", "dismiss", "extend", "get", "hand_over",
+    "loans", "release", "reserve", "settle", "take_back",
+]  # fmt: skip
+
+STAFF = ("volunteer", "desk", "supervisor", "administrator", "auditor", "data-protection")
 
 LOAN_STATES: Mapping[str, str] = {"approved": "Approved, nothing handed over yet", "out": "Out", "closed": "Closed"}
 ITEM_STATES: Mapping[str, str] = {
-    "reserved": "Reserved", "out": "Out", "returned": "Returned", "lost": "Lost", "given": "Given", "written-off": "Written off", "cancelled": "Not taken",
-}  # fmt: skip
+    "reserved": "Reserved",
+    "out": "Out",
+    "returned": "Returned",
+    "lost": "Lost",
+    "given": "Given",
+    "written-off": "Written off",
+    "cancelled": "Not taken",
+}
 
 
 @dataclass(frozen=True)
@@ -49,55 +73,91 @@ class Loan:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True)
-class ReportedReturn:
-    """A device that somebody says they brought back and that no member of staff has in hand yet."""
-
-    device: str
-    pretty: str
-    known: bool
-    loan: str | None
-    kiosk: str
-    at: datetime
-    items: Mapping[str, int]
-    condition: str
-    call_staff: bool
-    event: str
-
-
 def approve(tx: Tx, referral: str, by: Actor, now: datetime) -> str:
     """Grant a referral and return the new loan's reference (`L-XXXXXX`). Desk or supervisor.
 
     Raises `Refused`: `role`, `unknown-referral`, `decided`.
     """
-    raise NotImplementedError
+    need(by, "desk", "supervisor")
+    referrals.decide(tx, referral, "approved", by, now)
+    ref = random_ref("L")
+    tx.s.add(tables.LoanRow(ref=ref, referral=referral, state="approved", due=None, created_at=now, closed_at=None))
+    tx.s.flush()
+    return ref
 
 
 def reserve(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> None:
     """Keep a device for a loan; it must be lendable now. Desk or supervisor.
 
-    Raises `Refused`: `role`, `unknown-loan`, `loan-closed`, `reserved` or `out` (for another loan), and
+    Raises `Refused`: `role`, `unknown-loan`, `loan-closed`, `reserved` or `out` (also for this loan), and
     everything that `custody.rules.why_not_lendable` says.
     """
-    raise NotImplementedError
+    need(by, "desk", "supervisor")
+    reasons = _against_loan(tx, loan)
+    held = _open_item(tx, device)
+    if held is not None:
+        reasons.append(Reason(held.state, f"{pretty(device)} is {held.state} for loan {held.loan}", device))
+    facts = facts_about(tx, device)
+    reasons.extend(rules.why_not_lendable(facts, device, tx.policy, now))
+    if reasons:
+        raise Refused(reasons)
+    tx.s.add(_new_item(loan, device, _named(facts, device), now))
+    _flush(tx, device)
 
 
 def release(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> None:
-    """Give up a reservation. Raises `Refused`: `role`, `not-reserved`."""
-    raise NotImplementedError
+    """Give up a reservation. Desk or supervisor. Raises `Refused`: `role`, `not-reserved`."""
+    need(by, "desk", "supervisor")
+    item = _open_item(tx, device)
+    if item is None or item.loan != loan or item.state != "reserved":
+        raise refused("not-reserved", f"{pretty(device)} is not reserved for loan {loan}", device)
+    item.state, item.closed_at, item.closed_how = "cancelled", now, "cancelled"
+    tx.s.flush()
 
 
 def hand_over(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> Event:
     """Let a device leave on a loan and return the signed `device.left`. Desk or supervisor.
 
-    Raises `Refused` with every reason that stands against it, and then nothing has changed.
+    The device is reserved for this loan or for none. The exit names the media that the current inventory lists, and
+    the policy it was judged by. Raises `Refused` with every reason that stands against it; then nothing has changed.
     """
-    raise NotImplementedError
+    need(by, "desk", "supervisor")
+    reasons = _against_loan(tx, loan)
+    item = _open_item(tx, device)
+    if item is not None and (item.loan != loan or item.state != "reserved"):
+        reasons.append(Reason(item.state, f"{pretty(device)} is {item.state} for loan {item.loan}", device))
+    facts = facts_about(tx, device)  # afresh, from signed events, under the lock: never from a cache
+    reasons.extend(rules.why_not_lendable(facts, device, tx.policy, now))
+    media = rules.media_of(facts, device)
+    if reasons or media is None:
+        raise Refused(reasons or [Reason("no-inventory", f"nobody looked inside {device}", device)])
+    body = {
+        "device": device, "why": "loan", "loan": loan, "media": [medium.id for medium in media], "who": by.who(),
+        "policy": asdict(tx.policy),
+    }  # fmt: skip
+    event = history.append(tx, "device.left", device, body, now)
+    if item is None:
+        item = _new_item(loan, device, _named(facts, device), now)
+        tx.s.add(item)
+    item.state, item.out_at, item.exit = "out", now, event.hash
+    tx.s.get_one(tables.LoanRow, loan).state = "out"
+    _flush(tx, device)
+    return event
 
 
 def extend(tx: Tx, loan: str, until: date | None, by: Actor, now: datetime) -> None:
-    """Set or remove (None: as long as needed) the day a loan is due. Raises `Refused`: `role`, `unknown-loan`, `loan-closed`, `date`."""
-    raise NotImplementedError
+    """Set or remove (None: as long as needed) the day a loan is due. Desk or supervisor.
+
+    Raises `Refused`: `role`, `unknown-loan`, `loan-closed`, `date` (in the past).
+    """
+    need(by, "desk", "supervisor")
+    reasons = _against_loan(tx, loan)
+    if until is not None and until < now.date():
+        reasons.append(Reason("date", f"{until:%d %B %Y} is in the past; choose a day from today on", loan))
+    if reasons:
+        raise Refused(reasons)
+    tx.s.get_one(tables.LoanRow, loan).due = until
+    tx.s.flush()
 
 
 def take_back(
@@ -105,26 +165,149 @@ def take_back(
 ) -> Event:
     """Say that staff have a device in hand: sign `device.received`, and `loan.closed` if it was on loan.
 
-    Desk, supervisor or volunteer. Raises `Refused`: `role`, `unknown-device`, `in-hand` (it never left or was received).
+    Desk, supervisor or volunteer. Raises `Refused`: `role`, `unknown-device`, `in-hand` (never left, or received).
     """
-    raise NotImplementedError
+    need(by, "desk", "supervisor", "volunteer")
+    facts = facts_about(tx, device)
+    state = rules.state_of(facts, device)
+    if not state.registered:
+        raise refused("unknown-device", f"{pretty(device)} is not registered; a station must scan it first", device)
+    if state.in_hand:
+        raise refused("in-hand", f"{pretty(device)} is in our hands already: it has not left since", device)
+    body = {
+        "device": device, "after": state.exit, "loan": state.loan or None, "condition": condition.strip(),
+        "items": dict(items or {}), "who": by.who(),
+    }  # fmt: skip
+    event = history.append(tx, "device.received", device, body, now)
+    settle(tx, event, now)
+    return event
+
+
+def settle(tx: Tx, received: Event, now: datetime) -> None:
+    """Close the open item whose exit a `device.received` answers, whoever signed it: staff here or a station.
+
+    Called under the same lock and in the same transaction that stored the event. One that answers an older exit
+    (a station that had not heard of the last one) closes nothing.
+    """
+    after = received.body["after"]
+    query = select(tables.LoanItem).where(tables.LoanItem.exit == after, tables.LoanItem.state == "out")
+    item = tx.s.scalar(query) if after is not None else None
+    if item is not None:
+        _close_item(tx, item, "returned", received.body["who"], now)
 
 
 def close(tx: Tx, loan: str, device: str, how: str, by: Actor, now: datetime) -> Event:
-    """Close a device's item as `lost`, `given` or `written-off`. Supervisor. Raises `Refused`: `role`, `not-out`, `how`."""
-    raise NotImplementedError
+    """Close a device's item as `lost`, `given` or `written-off`. Supervisor.
+
+    Raises `Refused`: `role`, `not-out`, `how`.
+    """
+    need(by, "supervisor")
+    if how not in ("lost", "given", "written-off"):
+        raise refused("how", f"{how!r} is no way to close a loan; choose lost, given or written-off")
+    item = _open_item(tx, device)
+    if item is None or item.loan != loan or item.state != "out":
+        raise refused("not-out", f"{pretty(device)} is not out on loan {loan}", device)
+    return _close_item(tx, item, how, by.who(), now)
 
 
 def get(tx: Tx, by: Actor, loan: str) -> Loan:
-    """Return one loan. Raises `Refused` `unknown-loan`, also for another partner's."""
-    raise NotImplementedError
+    """Return one loan. Raises `Refused` `role`, or `unknown-loan`, also for another partner's."""
+    found = tx.s.execute(_visible(by).where(tables.LoanRow.ref == loan)).all()
+    if not found:
+        raise refused("unknown-loan", f"there is no loan {loan[:20]!r} that you may see", loan)
+    row, referral, partner = found[0]
+    return _loan(tx, row, referral, partner)
 
 
 def loans(tx: Tx, by: Actor, state: str = "") -> list[Loan]:
-    """Return the loans that `by` may see, newest first: a partner those of its referrals, staff all."""
-    raise NotImplementedError
+    """Return the loans that `by` may see, newest first: a partner those of its referrals, staff all.
+
+    Raises `Refused` `role`.
+    """
+    query = _visible(by).order_by(tables.LoanRow.created_at.desc(), tables.LoanRow.ref)
+    if state:
+        query = query.where(tables.LoanRow.state == state)
+    return [_loan(tx, row, referral, partner) for row, referral, partner in tx.s.execute(query).all()]
 
 
-def awaiting_receipt(tx: Tx) -> list[ReportedReturn]:
-    """Return what was reported returned and not received since, oldest first; unknown codes too."""
-    raise NotImplementedError
+def _against_loan(tx: Tx, loan: str) -> list[Reason]:
+    row = tx.s.get(tables.LoanRow, loan)
+    if row is None:
+        return [Reason("unknown-loan", f"there is no loan {loan[:20]!r}", loan)]
+    if row.state == "closed":
+        return [Reason("loan-closed", f"loan {loan} is closed", loan)]
+    return []
+
+
+def _open_item(tx: Tx, device: str) -> tables.LoanItem | None:
+    query = select(tables.LoanItem).where(
+        tables.LoanItem.device == device, tables.LoanItem.state.in_(("reserved", "out"))
+    )
+    return tx.s.scalar(query)
+
+
+def _new_item(loan: str, device: str, label: str, now: datetime) -> tables.LoanItem:
+    return tables.LoanItem(
+        loan=loan, kind="device", device=device, label=label, network=None, allowance=None, state="reserved",
+        reserved_at=now, out_at=None, exit=None, closed_at=None, closed_how=None,
+    )  # fmt: skip
+
+
+def _flush(tx: Tx, device: str) -> None:
+    """Write, and turn the database's own refusal of a second open item into ours."""
+    try:
+        tx.s.flush()
+    except IntegrityError as error:
+        raise refused("out", f"{pretty(device)} is on another loan already", device) from error
+
+
+def _close_item(tx: Tx, item: tables.LoanItem, how: str, who: object, now: datetime) -> Event:
+    item.state, item.closed_at, item.closed_how = how, now, how
+    tx.s.flush()
+    body = {"loan": item.loan, "device": item.device, "how": how, "who": who}
+    event = history.append(tx, "loan.closed", f"loan:{item.loan}", body, now)
+    still = select(tables.LoanItem.id).where(
+        tables.LoanItem.loan == item.loan, tables.LoanItem.state.in_(("reserved", "out"))
+    )
+    if tx.s.scalar(still.limit(1)) is None:
+        row = tx.s.get_one(tables.LoanRow, item.loan)
+        row.state, row.closed_at = "closed", now
+    tx.s.flush()
+    return event
+
+
+def _named(facts: rules.Facts, device: str) -> str:
+    body = next((one.body for one in facts.about_device("device.registered", device)), {})
+    return " ".join(str(body.get(part) or "") for part in ("make", "model")).strip()
+
+
+def _visible(by: Actor) -> Select[tables.LoanRow, tables.ReferralRow, str]:
+    need(by, *STAFF, "partner")
+    query = (
+        select(tables.LoanRow, tables.ReferralRow, tables.Partner.name)
+        .outerjoin(tables.ReferralRow, tables.ReferralRow.ref == tables.LoanRow.referral)
+        .outerjoin(tables.Partner, tables.Partner.id == tables.ReferralRow.partner_id)
+    )
+    if by.roles & set(STAFF):
+        return query
+    return query.where(tables.ReferralRow.partner_id == by.partner_id)
+
+
+def _loan(tx: Tx, row: tables.LoanRow, referral: tables.ReferralRow | None, partner: str | None) -> Loan:
+    query = select(tables.LoanItem).where(tables.LoanItem.loan == row.ref).order_by(tables.LoanItem.id)
+    return Loan(
+        ref=row.ref,
+        state=row.state,
+        referral=row.referral,
+        client_reference=referral.client_reference if referral else "",
+        partner=partner or "",
+        need=referral.need if referral else "",
+        due=row.due,
+        created_at=row.created_at,
+        items=tuple(_item(tx, one) for one in tx.s.scalars(query)),
+    )
+
+
+def _item(tx: Tx, row: tables.LoanItem) -> Item:
+    reported = report_of(tx, row.device) if row.state == "out" and row.device else None
+    return Item(row.id, row.kind, row.device, row.label, row.state, row.out_at, row.exit, reported, row.closed_at)

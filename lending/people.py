@@ -202,21 +202,31 @@ def check_password(tx: Tx, email: str, password: str, now: datetime) -> Actor | 
 
     Raises `Refused` with code `throttled` after too many wrong tries.
     """
-    key = _digest("email:" + email.strip().casefold())
-    attempt = tables.SignInAttempt
-    tx.s.execute(delete(attempt).where(attempt.at < now - WINDOW))
-    tries = tx.s.scalar(select(func.count()).select_from(attempt).where(attempt.key == key)) or 0
-    if tries >= TRIES:
-        minutes = int(WINDOW.total_seconds() // 60)
-        raise refused("throttled", f"too many wrong passwords; wait {minutes} minutes, then try again")
+    key = "email:" + email.strip().casefold()
+    refuse_if_throttled(tx, key, now)
     row = tx.s.scalar(select(tables.AccountRow).where(tables.AccountRow.email == email.strip().casefold()))
     right = _password_fits(row.password_hash if row else None, password)
     if row is None or not right or row.disabled:
-        tx.s.add(attempt(key=key, at=now))
-        tx.s.flush()
+        count_try(tx, key, now)
         return None
-    tx.s.execute(delete(attempt).where(attempt.key == key))
+    tx.s.execute(delete(tables.SignInAttempt).where(tables.SignInAttempt.key == _digest(key)))
     return _actor(row)
+
+
+def refuse_if_throttled(tx: Tx, key: str, now: datetime) -> None:
+    """Raise `Refused` with code `throttled` when there were too many wrong tries under this key lately."""
+    attempt = tables.SignInAttempt
+    tx.s.execute(delete(attempt).where(attempt.at < now - WINDOW))
+    tries = tx.s.scalar(select(func.count()).select_from(attempt).where(attempt.key == _digest(key))) or 0
+    if tries >= TRIES:
+        minutes = int(WINDOW.total_seconds() // 60)
+        raise refused("throttled", f"too many wrong tries; wait {minutes} minutes, then try again")
+
+
+def count_try(tx: Tx, key: str, now: datetime) -> None:
+    """Remember one wrong try; only a digest of the key is kept."""
+    tx.s.add(tables.SignInAttempt(key=_digest(key), at=now))
+    tx.s.flush()
 
 
 def start_session(tx: Tx, account_id: int, now: datetime) -> str:

@@ -182,15 +182,16 @@ def referrals(tx: Tx, by: Actor, state: str = "") -> list[Referral]:
     query = _visible(by).order_by(tables.ReferralRow.created_at.desc(), tables.ReferralRow.ref)
     if state:
         query = query.where(tables.ReferralRow.state == state)
-    return [_referral(row, partner, loan) for row, partner, loan in tx.s.execute(query).tuples()]
+    return [_referral(row, partner, loan) for row, partner, loan in tx.s.execute(query).all()]
 
 
 def get(tx: Tx, by: Actor, ref: str) -> Referral:
     """Return one referral. Raises `Refused` `role`, or `unknown-referral`, also for another partner's."""
-    found = tx.s.execute(_visible(by).where(tables.ReferralRow.ref == ref)).tuples().one_or_none()
-    if found is None:
+    found = tx.s.execute(_visible(by).where(tables.ReferralRow.ref == ref)).all()
+    if not found:
         raise refused("unknown-referral", f"there is no referral {ref[:20]!r} that you may see", ref)
-    return _referral(*found)
+    row, partner, loan = found[0]
+    return _referral(row, partner, loan)
 
 
 def decline(tx: Tx, ref: str, by: Actor, now: datetime) -> None:
@@ -213,9 +214,9 @@ def decide(tx: Tx, ref: str, state: str, by: Actor, now: datetime) -> None:
     tx.s.flush()
 
 
-def _visible(by: Actor) -> Select[tuple[tables.ReferralRow, str | None, str | None]]:
+def _visible(by: Actor) -> Select[tables.ReferralRow, str, str]:
     need(by, *READERS)
-    query: Select[tuple[tables.ReferralRow, str | None, str | None]] = (
+    query = (
         select(tables.ReferralRow, tables.Partner.name, tables.LoanRow.ref)
         .outerjoin(tables.Partner, tables.Partner.id == tables.ReferralRow.partner_id)
         .outerjoin(tables.LoanRow, tables.LoanRow.referral == tables.ReferralRow.ref)

@@ -113,7 +113,7 @@ class Mention(Row):
 
     __tablename__ = "event_mention"
     subject: Mapped[str] = mapped_column(primary_key=True)
-    n: Mapped[int] = mapped_column(BigInteger, ForeignKey("event.n"), primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger, ForeignKey("event.n"), primary_key=True, index=True)
 
 
 class Attachment(Row):
