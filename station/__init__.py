@@ -1,1 +1,1 @@
-"""Placeholder, being written."""
+"""The refurbishing station: look at machines and drives, wipe drives and prove it, offline."""

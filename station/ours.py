@@ -20,10 +20,9 @@ from pathlib import Path
 from custody.errors import Reason
 from station.media import NotAMedium, practice_drive, properties
 from station.stack import Found, above, active_pools, below, btrfs_members
-from station.system import Device, Mount, System
+from station.system import DISKS, Device, Mount, System
 
 OWN_FOLDERS = ("/", "/boot", "/boot/efi", "/usr", "/var", "/home")
-DISKS = re.compile(r"(sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)")
 STACKED = re.compile(r"(dm-|md|bcache|drbd|nbd|rbd|zd)\d+.*")
 MEMORY = re.compile(r"(zram|ram)\d+")
 PARTS = re.compile(r"mmcblk\d+(boot\d+|rpmb|gp\d+)")

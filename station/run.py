@@ -123,7 +123,7 @@ class Replay:
         self._answers: dict[tuple[str, ...], list[Result]] = {}
         self._done: list[Result] = []
         for result in results:
-            self._answers.setdefault(result.argv, []).append(result)
+            self._answers.setdefault(_key(result.argv), []).append(result)
 
     @classmethod
     def from_file(cls, path: Path) -> "Replay":
@@ -138,7 +138,7 @@ class Replay:
     def __call__(self, argv: Sequence[str], deadline: float) -> Result:
         """Return the recorded answer to `argv`."""
         words = tuple(argv)
-        answers = self._answers.get(words)
+        answers = self._answers.get(_key(words))
         if not answers:
             result = Result(words, MISSING, b"", b"not in the capture", 0.0, missing=True)
         else:
@@ -150,6 +150,13 @@ class Replay:
 def save(results: Iterable[Result], path: Path) -> None:
     """Write a capture that `Replay.from_file` reads."""
     path.write_text(json.dumps([result.to_json() for result in results], indent=1) + "\n", "utf-8")
+
+
+def _key(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a capture is looked up by: where Python and its program files lie differs by machine."""
+    if not argv or not Path(argv[0]).name.startswith("python"):
+        return argv
+    return ("python", *(Path(word).name if word.endswith(".py") else word for word in argv[1:]))
 
 
 def _run(argv: tuple[str, ...], deadline: float) -> Result:

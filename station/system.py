@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+DISKS = re.compile(r"(sd[a-z]+|hd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|mmcblk\d+)")  # whole disks of a kind we know
 SECTOR = 512  # bytes; sysfs `size` counts these whatever the drive's own sectors are (block/genhd.c)
 
 
