@@ -47,12 +47,15 @@ class Growing(Known, Protocol):
 
 
 class Intake:
-    """One stretch on its way in. `echoed` is the last event of our own that the server has shown us again."""
+    """One stretch on its way in. `echoed` is the last event of our own that the server ever showed us again.
+
+    `seen` is the last one in this stretch.
+    """
 
     def __init__(self, chains: Growing, world: World, own: OriginId, *, echoed: int, compare: bool) -> None:
         """Begin; `compare` checks checkpoints against what is held (only right for what is fetched first time)."""
         self._chains, self._world, self._own, self._compare = chains, world, own, compare
-        self.echoed, self.new, self.refused = echoed, 0, 0
+        self.echoed, self.seen, self.new, self.refused = echoed, 0, 0, 0
         self.aside: list[Aside] = []
 
     def take(self, envelope: bytes) -> None:
@@ -73,6 +76,7 @@ class Intake:
         event = admission.event
         writer = self._chains.writer(event.origin)
         if event.origin == self._own:
+            self.seen = max(self.seen, event.seq)
             self.echoed = max(self.echoed, event.seq)
         if admission.duplicate:
             return

@@ -27,6 +27,7 @@ from custody.errors import BadEvent, JournalError, Reason, Refused
 from custody.events import (
     Digest,
     Event,
+    EventHash,
     OriginId,
     PrivateKey,
     PublicKey,
@@ -142,6 +143,11 @@ class Journal(OpenJournal):
         with told(self.path):
             return Chains(self._db, self.path).head(origin or self.origin)
 
+    def hash_at(self, origin: OriginId, seq: int) -> EventHash | None:
+        """Return the hash of the event held under this number."""
+        with told(self.path):
+            return Chains(self._db, self.path).hash_at(origin, seq)
+
     # --- reading ---
 
     def events(
@@ -243,6 +249,11 @@ class Journal(OpenJournal):
         with self._writing():
             self._set(f"attachment {digest}", True)
 
+    def send_attachments_again(self) -> None:
+        """Note that the server may have lost evidence; it says quickly what it still has."""
+        with self._writing():
+            self._db.table("progress").delete_where("name LIKE 'attachment %'")
+
     def take(self, envelopes: Iterable[bytes], position: int | None) -> Taken:
         """Take a stretch of the server's history, all or nothing, and remember how far it went.
 
@@ -260,7 +271,7 @@ class Journal(OpenJournal):
                 self._set("position", max(position, before))
                 self._set("furthest", max(position, furthest))
                 self._set("echoed", intake.echoed)
-                self._set("acknowledged", max(int(self._get("acknowledged", 0)), intake.echoed))
+                self._set("acknowledged", max(int(self._get("acknowledged", 0)), intake.seen))
         told_of = tuple(aside.sentence for aside in intake.aside)
         return Taken(intake.new, intake.refused, len(intake.aside), self.position(), told_of)
 

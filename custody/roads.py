@@ -4,6 +4,8 @@ Two roads exist, the network (`custody.sync.HttpRoad`) and a stick (`custody.sti
 (`custody.sync.exchange`) uses either. On the other side stands a `ServerSide`, however the bytes came.
 """
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -92,6 +94,9 @@ class FeedPage:
 class Road(Protocol):
     """A way to the server. Every method raises `RoadDown` when the road itself fails, `SyncRefused` for a no."""
 
+    live: bool
+    """Whether the answers are the server's of this moment; a stick brings old ones."""
+
     clock_offset: float | None
     """Seconds by which the server's clock is ahead of ours, None while unknown."""
 
@@ -135,3 +140,14 @@ class ServerSide(Protocol):
 
     def checkpoint(self) -> bytes | None:
         """Return the newest signed checkpoint."""
+
+
+def number_of(envelope: bytes) -> int:
+    """Return the number an envelope of our own says it has; nothing is verified, it only names a file.
+
+    Raises `SyncRefused` for what is no envelope.
+    """
+    try:
+        return int(json.loads(base64.b64decode(json.loads(envelope)["payload"]))["seq"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SyncRefused(f"what should be sent is not an event: {error}") from error

@@ -1,4 +1,4 @@
-"""A server with behaviour, in memory and over real HTTP: it admits, acknowledges, forgets, forks and lies on request."""
+"""A server with behaviour, in memory and over real HTTP: it admits, forgets, forks, hangs up and lies on request."""
 
 import base64
 import hashlib
@@ -128,7 +128,7 @@ class SimulatedServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay quiet."""
 
     @property
