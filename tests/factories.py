@@ -128,7 +128,7 @@ def inventoried(code: str, after: EventHash | None, *media: MediumIdentity) -> d
     }
 
 
-def tested(code: str, after: EventHash | None, grade: str = "B", **results: str) -> dict[str, Any]:
+def passed(code: str, after: EventHash | None, grade: str = "B", **results: str) -> dict[str, Any]:
     """Return the body of a `device.tested`; electrical safety passes unless said otherwise."""
     return {
         "device": code,

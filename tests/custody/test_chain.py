@@ -60,7 +60,18 @@ def test_a_refused_event_in_the_middle_does_not_stop_the_rest() -> None:
     assert town.ledger.head(town.bench.id).seq == 3
 
 
-@pytest.mark.parametrize(("who", "kind"), [("kiosk", "medium.wiped"), ("server", "medium.wiped"), ("kiosk", "device.received"), ("kiosk", "record.disputed"), ("bench", "origin.enrolled"), ("bench", "checkpoint"), ("kiosk", "device.left")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("who", "kind"),
+    [
+        ("kiosk", "medium.wiped"),
+        ("server", "medium.wiped"),
+        ("kiosk", "device.received"),
+        ("kiosk", "record.disputed"),
+        ("bench", "origin.enrolled"),
+        ("bench", "checkpoint"),
+        ("kiosk", "device.left"),
+    ],
+)
 def test_nobody_signs_what_is_not_theirs_to_say(who: str, kind: str) -> None:
     town = Town()
     scribe: Scribe = getattr(town, who)
@@ -71,7 +82,8 @@ def test_nobody_signs_what_is_not_theirs_to_say(who: str, kind: str) -> None:
 def test_a_body_that_does_not_fit_its_kind_is_kept_as_refused() -> None:
     town = Town()
     admission = town.ledger.take(town.bench.forge("medium.wiped", "A", {"device": "A"}))
-    assert admission.reasons and all(reason.code == "meaning" for reason in admission.reasons)
+    assert admission.reasons
+    assert all(reason.code == "meaning" for reason in admission.reasons)
     assert town.ledger.head(town.bench.id).seq == 1
 
 
@@ -84,9 +96,16 @@ def test_an_unknown_kind_is_kept_and_not_refused() -> None:
 def test_an_event_signed_by_another_origin_in_its_name_is_refused() -> None:
     town = Town()
     envelope, _ = seal(
-        origin=town.bench.id, seq=1, prev=NOTHING, kind="device.registered", subject="A", at=NOON,
-        body=registered("A"), key=town.kiosk.key, world=World.REAL,
-    )  # fmt: skip
+        origin=town.bench.id,
+        seq=1,
+        prev=NOTHING,
+        kind="device.registered",
+        subject="A",
+        at=NOON,
+        body=registered("A"),
+        key=town.kiosk.key,
+        world=World.REAL,
+    )
     with pytest.raises(BadSignature, match="says it is by"):
         town.ledger.take(envelope)
 
@@ -103,9 +122,10 @@ def test_after_a_revocation_earlier_events_stand_and_later_ones_do_not_count() -
     first = town.bench.say("device.registered", "A", registered("A"))
     town.ledger.take(town.bench.envelopes[0])
     town.server.say(
-        "origin.revoked", town.bench.id,
+        "origin.revoked",
+        town.bench.id,
         {"origin": town.bench.id, "through": 1, "head": first.hash, "reason": "stick lost"},
-    )  # fmt: skip
+    )
     town.ledger.take(town.server.envelopes[-1])
     town.bench.say("device.registered", "B", registered("B"))
     admission = town.ledger.take(town.bench.envelopes[1])
@@ -122,12 +142,14 @@ def test_a_second_revocation_can_only_take_more_away() -> None:
     for through in (1, 3):
         head = town.bench.events[through - 1].hash
         town.server.say(
-            "origin.revoked", town.bench.id,
+            "origin.revoked",
+            town.bench.id,
             {"origin": town.bench.id, "through": through, "head": head, "reason": "x"},
-        )  # fmt: skip
+        )
         town.ledger.take(town.server.envelopes[-1])
     writer = town.ledger.writer(town.bench.id)
-    assert writer is not None and writer.revoked_through == 1
+    assert writer is not None
+    assert writer.revoked_through == 1
 
 
 def test_a_new_key_counts_from_its_number_on_and_the_old_one_no_longer() -> None:
@@ -135,9 +157,10 @@ def test_a_new_key_counts_from_its_number_on_and_the_old_one_no_longer() -> None
     town.bench.say("device.registered", "A", registered("A"))
     town.ledger.take(town.bench.envelopes[0])
     town.server.say(
-        "origin.rekeyed", town.bench.id,
+        "origin.rekeyed",
+        town.bench.id,
         {"origin": town.bench.id, "key": new.public.hex, "transport_key": None, "since": 2},
-    )  # fmt: skip
+    )
     assert town.ledger.take(town.server.envelopes[-1]).reasons == ()
     town.bench.say("device.registered", "B", registered("B"), key=new)
     town.bench.say("device.registered", "C", registered("C"))  # a thief with the old key
@@ -150,9 +173,10 @@ def test_a_new_key_cannot_reach_back_over_what_is_written() -> None:
     town.bench.say("device.registered", "A", registered("A"))
     town.ledger.take(town.bench.envelopes[0])
     town.server.say(
-        "origin.rekeyed", town.bench.id,
+        "origin.rekeyed",
+        town.bench.id,
         {"origin": town.bench.id, "key": new.public.hex, "transport_key": None, "since": 1},
-    )  # fmt: skip
+    )
     assert [reason.code for reason in town.ledger.take(town.server.envelopes[-1]).reasons] == ["key-backdated"]
 
 

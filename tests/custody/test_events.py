@@ -114,9 +114,16 @@ def test_an_oversized_envelope_is_refused_unread() -> None:
 )
 def test_we_never_sign_what_is_wrong(change: dict[str, object], said: str) -> None:
     wanted = {
-        "origin": origin_id(Role.STATION, KEY.public), "seq": 1, "prev": NOTHING, "kind": "device.registered",
-        "subject": "A", "at": NOON, "body": registered("A"), "key": KEY, "world": World.REAL,
-    }  # fmt: skip
+        "origin": origin_id(Role.STATION, KEY.public),
+        "seq": 1,
+        "prev": NOTHING,
+        "kind": "device.registered",
+        "subject": "A",
+        "at": NOON,
+        "body": registered("A"),
+        "key": KEY,
+        "world": World.REAL,
+    }
     with pytest.raises(BadEvent, match=said):
         seal(**{**wanted, **change})  # type: ignore[arg-type]
 
@@ -144,7 +151,8 @@ def test_no_kind_has_a_place_for_a_person() -> None:
 
 
 def test_a_private_key_never_shows_itself() -> None:
-    assert KEY.raw.hex() not in repr(KEY) and KEY.raw.hex() not in str(KEY)
+    assert KEY.raw.hex() not in repr(KEY)
+    assert KEY.raw.hex() not in str(KEY)
 
 
 def test_media_that_share_a_serial_are_still_two_media() -> None:
@@ -153,7 +161,10 @@ def test_media_that_share_a_serial_are_still_two_media() -> None:
     assert MediumIdentity("ab", "c", "", "", "", 1).id != MediumIdentity("a", "bc", "", "", "", 1).id
 
 
-@pytest.mark.parametrize(("serial", "wwn", "size", "trusted"), [("", "", 1, False), (" ", "", 1, False), ("S", "", 0, False), ("S", "", 1, True), ("", "W", 1, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("serial", "wwn", "size", "trusted"),
+    [("", "", 1, False), (" ", "", 1, False), ("S", "", 0, False), ("S", "", 1, True), ("", "W", 1, True)],
+)
 def test_a_medium_without_serial_and_wwn_is_not_trusted(serial: str, wwn: str, size: int, trusted: bool) -> None:
     assert MediumIdentity("ata", "m", serial, wwn, "", size).trusted is trusted
 

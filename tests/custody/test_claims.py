@@ -1,0 +1,179 @@
+"""Claims: whatever is missing or wrong in the evidence, nothing is called wiped."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custody.claims import (
+    BadRange,
+    CanaryFigures,
+    Claim,
+    Evidence,
+    Firmware,
+    Outcome,
+    PassDone,
+    ReadBack,
+    judge,
+)
+from tests.factories import evidence, medium
+from wipe_profiles import load
+
+CLEAR, PURGE = load("clear"), load("purge")
+SIZE = 64 << 20
+PASS, READ, CANARIES = evidence().passes[0], evidence().readbacks[0], evidence().canaries
+assert CANARIES is not None
+
+
+def test_a_full_overwrite_that_was_proved_is_done_and_clear() -> None:
+    verdict = judge(evidence(), CLEAR)
+    assert (verdict.outcome, verdict.claim, verdict.reasons) == (Outcome.DONE, Claim.CLEAR, ())
+
+
+def test_what_never_started_is_not_run_and_not_unknown() -> None:
+    verdict = judge(evidence(started=False, stopped="the drive is read-only"), CLEAR)
+    assert (verdict.outcome, verdict.claim) == (Outcome.NOT_RUN, Claim.NONE)
+    assert verdict.reasons[0].text == "the drive is read-only"
+
+
+BROKEN: list[tuple[str, dict[str, Any]]] = [
+    ("stopped", {"stopped": "the drive vanished"}),
+    ("not-seen-after", {"medium_after": None}),
+    ("not-seen-after", {"size_after": None}),
+    ("another-medium", {"medium_after": medium(2)}),
+    ("size-changed", {"size_after": SIZE - 512}),
+    ("size-changed", {"medium": medium(size=SIZE * 2), "medium_after": medium(size=SIZE * 2)}),
+    ("passes-missing", {"passes": ()}),
+    ("passes-missing", {"passes_planned": 3}),
+    ("passes-missing", {"passes": (), "passes_planned": 0}),
+    ("bad-ranges", {"passes": (replace(PASS, bad=(BadRange(0, 4096),)),)}),
+    ("short-pass", {"passes": (replace(PASS, bytes_written=SIZE - 1),)}),
+    ("short-pass", {"passes": (replace(PASS, bytes_written=SIZE - 1, bytes_expected=SIZE - 1),)}),
+    ("not-flushed", {"passes": (replace(PASS, flushed=False),)}),
+    ("no-canaries", {"canaries": None}),
+    ("no-canaries", {"canaries": CanaryFigures(0, 0, 0, 0, "aa")}),
+    ("writes-not-kept", {"canaries": replace(CANARIES, seen_before=63)}),
+    ("canary-survived", {"canaries": replace(CANARIES, surviving=1)}),
+    ("canary-unreadable", {"canaries": replace(CANARIES, unreadable=1)}),
+    ("not-read-back", {"readbacks": ()}),
+    ("not-independent", {"readbacks": (replace(READ, separate_process=False),)}),
+    ("not-independent", {"readbacks": (replace(READ, read_only=False),)}),
+    ("wrong-bytes", {"readbacks": (replace(READ, bytes_wrong=1, first_wrong=9),)}),
+    ("unreadable", {"readbacks": (replace(READ, unreadable=(BadRange(0, 512),)),)}),
+    ("reader-size", {"readbacks": (replace(READ, bytes_total=SIZE // 2, bytes_read=SIZE // 2),)}),
+    ("read-too-little", {"readbacks": (replace(READ, kind="sampled", bytes_read=SIZE // 100),)}),
+    ("read-too-little", {"readbacks": (replace(READ, bytes_read=SIZE - 1),)}),
+    ("smoke-test", {"smoke": False}),
+    ("smoke-test", {"smoke": None}),
+    ("no-recipe", {"recipe": "paper"}),
+    ("no-rule", {"media_kind": "paper"}),
+    ("no-status", {"technique": "sanitize-block"}),
+    ("not-accepted", {"technique": "sanitize-block", "firmware": Firmware(False, True, "")}),
+    ("no-transition", {"technique": "sanitize-block", "firmware": Firmware(True, False, "idle")}),
+]
+
+
+@pytest.mark.parametrize(("code", "change"), BROKEN, ids=[f"{c}-{n}" for n, (c, _) in enumerate(BROKEN)])
+def test_each_missing_or_wrong_piece_alone_makes_it_unknown(code: str, change: dict[str, Any]) -> None:
+    verdict = judge(evidence(**change), CLEAR)
+    assert (verdict.outcome, verdict.claim) == (Outcome.UNKNOWN, Claim.NONE)
+    assert code in {reason.code for reason in verdict.reasons}
+
+
+def test_an_overwrite_never_reaches_purge_however_it_was_asked_for() -> None:
+    for kind in ("hdd", "ssd", "nvme", "emmc", "usb", "file"):
+        verdict = judge(evidence(media_kind=kind), PURGE)
+        assert verdict.claim is Claim.CLEAR
+        assert "lower-than-wanted" in {reason.code for reason in verdict.reasons}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"via_bridge": True}, "bridge"),
+        ({"hidden_areas": "unknown"}, "hidden-areas"),
+        ({"hidden_areas": "present"}, "hidden-areas"),
+    ],
+)
+def test_what_hides_the_drive_lowers_a_purge_to_clear(change: dict[str, Any], code: str) -> None:
+    firmware: dict[str, Any] = {
+        "technique": "sanitize-block",
+        "media_kind": "ssd",
+        "firmware": Firmware(True, True, "ok"),
+    }
+    assert judge(evidence(**firmware), PURGE).claim is Claim.PURGE
+    verdict = judge(evidence(**firmware, **change), PURGE)
+    assert verdict.claim is Claim.CLEAR
+    assert code in {reason.code for reason in verdict.reasons}
+    assert verdict.exceptions
+
+
+def test_a_bridge_a_hidden_area_and_a_cache_are_told_on_the_certificate() -> None:
+    told = judge(
+        evidence(via_bridge=True, hidden_areas="unknown", passes=(replace(PASS, direct=False),)), CLEAR
+    ).exceptions
+    assert len(told) == 3
+
+
+def test_evidence_survives_being_stored() -> None:
+    whole = evidence(
+        firmware=Firmware(True, True, "x"),
+        passes=(replace(PASS, bad=(BadRange(1, 2),)),),
+        readbacks=(replace(READ, unreadable=(BadRange(3, 4),)),),
+        exceptions=("a",),
+    )
+    assert Evidence.from_json(whole.to_json()) == whole
+
+
+_FIGURES = st.fixed_dictionaries(
+    {},
+    optional={
+        "technique": st.sampled_from(["overwrite", "sanitize-block", "format-user", "prayer"]),
+        "media_kind": st.sampled_from(["hdd", "ssd", "file", "paper"]),
+        "started": st.booleans(),
+        "stopped": st.sampled_from(["", "cancelled"]),
+        "size_after": st.sampled_from([SIZE, 0, None]),
+        "passes": st.lists(
+            st.builds(PassDone, st.just("zero"), st.sampled_from([SIZE, 1]), st.sampled_from([SIZE, 0]),
+                      st.sampled_from([(), (BadRange(0, 1),)]), st.booleans(), st.just(1.0), st.booleans(),
+                      st.just(0), st.just(0)),
+            max_size=2,
+        ).map(tuple),
+        "canaries": st.none() | st.builds(
+            CanaryFigures, st.integers(0, 2), st.integers(0, 2), st.integers(0, 1), st.integers(0, 1),
+            st.just("aa"), st.sampled_from(["", "read-only"])),
+        "readbacks": st.lists(
+            st.builds(ReadBack, st.sampled_from(["full", "sampled"]), st.just("zero"), st.just(SIZE),
+                      st.sampled_from([SIZE, SIZE // 2, 0]), st.integers(0, 1), st.none(), st.just(()),
+                      st.booleans(), st.booleans(), st.booleans(), st.just(1.0), st.just("bb")),
+            max_size=2,
+        ).map(tuple),
+        "firmware": st.none() | st.builds(Firmware, st.booleans(), st.booleans(), st.just("raw")),
+        "smoke": st.sampled_from([True, False, None]),
+    },
+)  # fmt: skip
+
+
+@given(change=_FIGURES)
+def test_done_is_never_said_unless_everything_was_shown(change: dict[str, Any]) -> None:
+    given_ = evidence(**change)
+    verdict = judge(given_, CLEAR)
+    if verdict.outcome is not Outcome.DONE:
+        assert verdict.claim is Claim.NONE
+        return
+    assert given_.started
+    assert not given_.stopped
+    assert given_.size_after == given_.size_before
+    assert given_.smoke is True
+    assert given_.canaries is not None
+    assert given_.canaries.surviving == 0
+    assert any(one.kind == "full" and one.bytes_read == SIZE for one in given_.readbacks)
+    assert not any(one.bytes_wrong for one in given_.readbacks)
+    if given_.technique == "overwrite":
+        assert [one.bytes_written for one in given_.passes] == [SIZE]
+        assert not any(one.bad for one in given_.passes)
+    else:
+        assert given_.firmware is not None
+        assert given_.firmware.transition_observed
