@@ -3,12 +3,29 @@
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was left out and why: a skipped test is not a passed one."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[why.removeprefix("Skipped: ")] += 1
+    notes = REPOSITORY / ".kitbank" / "left-out.txt"
+    said = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
+    if reasons or said:
+        terminalreporter.section("LEFT OUT on this machine", sep="!", yellow=True)
+        for line in said:
+            terminalreporter.line(f"set-up: {line}")
+        for why, count in reasons.most_common():
+            terminalreporter.line(f"{count:4} not run: {why}")
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,16 @@ stamped() {
     printf '%s' "$digest" >".venv/.stamp-$name"
 }
 
-install() { .venv/bin/python -m pip install -q --disable-pip-version-check --no-input "$@" </dev/null; }
+# Quiet but not silent: every tenth package is told, everything is in the log, and the end of it when pip fails.
+install() {
+    local log=$STATE/pip.log
+    if ! .venv/bin/python -m pip install --progress-bar off --disable-pip-version-check --no-input "$@" </dev/null 2>&1 |
+        tee "$log" | awk '/^Collecting/ { if (++n % 10 == 0) { print "          " n " packages found ..."; fflush() } }'; then
+        tail -n 15 "$log" >&2
+        loud "pip could not install what is needed; the whole log is $log"
+        exit 1
+    fi
+}
 
 BASE=$(find_python)
 debian_packages
@@ -89,4 +98,5 @@ if ! command -v npm >/dev/null; then
     stamped npm "installing npm from its Python package" requirements/assets.txt -- \
         install --require-hashes -r requirements/assets.txt
 fi
-.venv/bin/python tools/assets.py
+.venv/bin/python tools/assets.py ||
+    loud "The web assets (style sheet, fonts) are missing: pages work, but look bare, and tests of them fail."
