@@ -232,3 +232,15 @@ def test_the_world_of_a_ledger_is_fixed() -> None:
     other = Ledger(World.REAL, [town.server.writer()])
     with pytest.raises(BadSignature):
         other.take(town.server.envelopes[0])
+
+
+def test_events_up_to_the_head_at_revocation_stand_even_when_they_arrive_later() -> None:
+    town = Town()
+    for code in "AB":
+        town.bench.say("device.registered", code, registered(code))
+    head = town.bench.events[0].hash
+    body = {"origin": town.bench.id, "through": 1, "head": head, "reason": "stick lost"}
+    town.server.say("origin.revoked", town.bench.id, body)
+    town.ledger.take(town.server.envelopes[-1])
+    taken = [town.ledger.take(envelope) for envelope in town.bench.envelopes]
+    assert [[reason.code for reason in one.reasons] for one in taken] == [[], ["revoked"]]

@@ -340,3 +340,39 @@ def test_the_order_of_arrival_changes_nothing(story: Story) -> None:
     ]
     for shuffle in shuffles:
         assert why_not_lendable(fold(shuffle(story.told)), "A", Policy()) == []
+
+
+def test_four_eyes_are_not_met_when_nobody_knows_who_wiped(story: Story) -> None:
+    story.bench("medium.wiped", M1.id, wiped(M1, None) | {"who": NOBODY})
+    wipe = story.told[-1]
+    body = {"wipe": wipe.hash, "medium": M1.id, "agreed": True, "method": "read", "who": BOB}
+    story.other("medium.checked", M1.id, body)
+    assert story.codes(policy=Policy(second_check=True)) == {"not-checked"}
+
+
+def test_a_receipt_after_an_earlier_loan_is_no_receipt_after_this_one(story: Story) -> None:
+    first = story.server("device.left", "A", left("A", M1))
+    story.ready("A", first)
+    story.server("device.left", "A", left("A", M1))
+    assert "not-in-hand" in story.codes()
+
+
+def test_only_a_wipe_behind_the_exit_in_the_same_chain_is_surely_later() -> None:
+    story = Story()
+    story.bench("medium.wiped", M2.id, wiped(M2, None))  # this bench names the exit, but only later
+    story.ready("A")
+    out = story.server("device.left", "A", left("A", M1))
+    story.bench("device.received", "A", received("A", out.hash))
+    story.bench("device.inventoried", "A", inventoried("A", out.hash, M2))
+    story.bench("device.tested", "A", passed("A", out.hash))
+    assert story.codes() == {"medium-stranger"}
+    for number in range(20):
+        story.other("device.registered", f"X{number}", registered(f"X{number}"))
+    story.other("medium.wiped", M2.id, wiped(M2, None))  # that bench never named the exit
+    assert story.codes() == {"medium-stranger"}
+
+
+def test_a_dispute_is_found_by_the_event_it_names_whatever_its_subject(story: Story) -> None:
+    wipe = next(e for e in story.told if e.kind == "medium.wiped")
+    story.server("record.disputed", "somewhere else", {"event": wipe.hash, "reason": "wrong drive", "who": BOB})
+    assert story.codes() == {"not-wiped"}
