@@ -297,13 +297,9 @@ def _why_not(facts: Facts, medium: MediumIdentity, event: Event, wanted: Claim) 
 def _history(tx: Tx, facts: Facts, code: str, names: Mapping[str, str]) -> tuple[HistoryLine, ...]:
     """Return every event that mentions the device or a medium in it, refused ones too, and disputes of these."""
     subjects = {code, *(medium.id for medium in facts.media_of(code) or ())}
-    query = select(tables.EventRow).join(tables.Mention, tables.Mention.n == tables.EventRow.n)
-    direct = tx.s.scalars(query.where(tables.Mention.subject.in_(subjects)).distinct()).all()
-    disputes = {f"event:{row.hash}" for row in direct}
-    found = {row.n: row for row in direct}
-    found.update(
-        (row.n, row) for row in tx.s.scalars(query.where(tables.Mention.subject.in_(disputes)).distinct()).all()
-    )
+    found = {row.n: row for row in _mentioning(tx, subjects)}
+    disputes = _mentioning(tx, {f"event:{row.hash}" for row in found.values()})
+    found.update((row.n, row) for row in disputes)
     rows = [found[n] for n in sorted(found)]
     events = opened(tx, [row.envelope for row in rows])
     return tuple(
@@ -313,6 +309,11 @@ def _history(tx: Tx, facts: Facts, code: str, names: Mapping[str, str]) -> tuple
         )
         for row, event in zip(rows, events, strict=True)
     )  # fmt: skip
+
+
+def _mentioning(tx: Tx, subjects: set[str]) -> list[tables.EventRow]:
+    numbers = select(tables.Mention.n).where(tables.Mention.subject.in_(subjects))
+    return list(tx.s.scalars(select(tables.EventRow).where(tables.EventRow.n.in_(numbers))))
 
 
 def words(event: Event) -> str:

@@ -136,7 +136,9 @@ def _server() -> Server:
 def _authorised(body: bytes) -> OriginId:
     query = request.query_string.decode("ascii", "replace")
     path = request.path + (f"?{query}" if query else "")
-    return check_request(request.headers, request.method, path, body, _server().transport_key, auth.services().now())
+    return check_request(
+        dict(request.headers), request.method, path, body, _server().transport_key, auth.services().now()
+    )
 
 
 def _body(most: int) -> bytes:
