@@ -220,7 +220,8 @@ class _Run:
         )
         if found.readback:
             figures = asdict(found.readback)
-            self.log.write("proof", last=True, **{**figures, "unreadable": pairs(found.readback.unreadable)})
+            figures["unreadable"] = pairs(found.readback.unreadable)
+            self.log.write("proof", last=True, figures=figures)
         return found
 
     def _last_pattern(self) -> Pattern:
