@@ -102,7 +102,7 @@ def parse(data: Mapping[str, Any], file: Path) -> Config:
         if key not in allowed:
             raise ConfigError(f"{file}: {key} is an unknown key; allowed: {', '.join(allowed)}")
         if not isinstance(value, _KINDS[key]):
-            raise ConfigError(f"{file}: {key} must be a {_WORDS[_KINDS[key]]}, not {value!r}")
+            raise ConfigError(f"{file}: {key} must be {_WORDS[_KINDS[key]]}, not {value!r}")
         if isinstance(value, list) and not all(isinstance(item, str) and item for item in value):
             raise ConfigError(f"{file}: {key} must be a list of texts, not {value!r}")
     base = file.absolute().parent
@@ -122,7 +122,7 @@ def parse(data: Mapping[str, Any], file: Path) -> Config:
     return config
 
 
-_WORDS: Mapping[type, str] = {str: "text", list: "list of texts", bool: "true or false"}
+_WORDS: Mapping[type, str] = {str: "a text", list: "a list of texts", bool: "true or false"}
 
 
 def _one_of(key: str, value: str, allowed: list[str], file: Path) -> str:

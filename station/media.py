@@ -293,6 +293,8 @@ def _scsi_identity(disk: Device, udev: Mapping[str, str], model: str, firmware: 
 
 def loop_serial(backing: str) -> str:
     """Return a serial for a loop device: a digest of what its backing file is, not of what is in it."""
+    if not backing:
+        return ""
     path = Path(backing)
     try:
         status = path.stat()

@@ -15,7 +15,7 @@ _ANYWHERE = re.compile(
 )
 _WHOLE = re.compile(
     r"(n/?a|none|null|nil|oem|eval|sn|dell|\$|xx+|(mb|sys)-?1234567890|bad ?index|no dimm|\[?empty\]?"
-    r"|(?:0x)?(.)\2*|0?1?23456789?0*[a-f]*|123456890|0123456789abcdef|(?:[ .\-_*?#\\/,:]|\ufffd)*)",
+    r"|(?:0x)?(?P<one>.)(?P=one)*|0?1?23456789?0*[a-f]*|123456890|0123456789abcdef|(?:[ .\-_*?#\\/,:]|\ufffd)*)",
     re.IGNORECASE,
 )
 

@@ -1,0 +1,43 @@
+"""Turn recordings of real machines (udevadm databases, lsblk) into `RecordedMachine`s."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.station.machine import RecordedMachine
+
+
+def udev_blocks(text: str) -> Iterator[dict[str, str]]:
+    """Yield the properties of each device in the output of `udevadm info --export-db`."""
+    for block in text.split("\n\n"):
+        rows = [line[3:].partition("=") for line in block.splitlines() if line.startswith("E: ")]
+        if rows:
+            yield {key: value for key, _, value in rows}
+
+
+def from_udevadm(root: Path, text: str) -> RecordedMachine:
+    """Rebuild the block devices of a machine: disks and their partitions, with udev's properties."""
+    machine = RecordedMachine(root)
+    blocks = [b for b in udev_blocks(text) if b.get("SUBSYSTEM") == "block" and b.get("DEVPATH")]
+    for block in sorted(blocks, key=lambda b: b["DEVPATH"]):
+        way = block["DEVPATH"].strip("/").removeprefix("devices/")
+        if (root / "sys/class/block" / Path(way).name).exists():
+            continue
+        folder = machine.disk(Path(way).name, str(Path(way).parent))
+        if block.get("DEVTYPE") == "partition":
+            (folder / "partition").write_text("1\n")
+            (folder / "slaves").rmdir()
+        machine.udev(folder, **{key: value for key, value in block.items() if key.isidentifier()})
+    return machine
+
+
+def mount_as_lsblk_says(machine: RecordedMachine, text: str) -> list[str]:
+    """Add the mounts that an lsblk report shows; returns the names of the devices that are mounted."""
+    mounted = []
+    for row in json.loads(text)["blockdevices"]:
+        link = machine.root / "sys/class/block" / row["kname"]
+        point = row.get("mountpoint")
+        if point and link.exists():
+            mounted.append(row["kname"])
+            machine.mount(machine.number(link), point, row.get("fstype") or "ext4", f"/dev/{row['kname']}")
+    return mounted
