@@ -75,6 +75,8 @@ class Journal(OpenJournal):
         """
         if path.exists():
             raise JournalError(f"{path} exists already; a journal is never overwritten")
+        if not path.parent.is_dir():
+            raise JournalError(f"no journal can be made at {path}: its folder does not exist")
         public = key.public if isinstance(key, PrivateKey) else key
         origin = origin_id(role, public)
         new = path.with_name(f".{path.name}.new")

@@ -166,7 +166,7 @@ class _Talk:
         if self._journal.writers()[self._journal.origin].suspended:
             self._stop(
                 f"the history of {self._journal.origin} exists twice: its key is used on two machines, or an "
-                "old copy was put back. An administrator must revoke it; then make a new journal and key and enrol again"
+                "old copy was put back. An administrator must revoke it; then make a new key and journal and enrol"
             )
 
     def note_clock(self) -> None:

@@ -3,17 +3,23 @@
 import base64
 import hashlib
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from custody.chain import Ledger, Writer, checkpoint_body, server_writer
 from custody.errors import BadEvent, CustodyError, Fork
 from custody.events import Digest, Event, OriginId, PrivateKey, PublicKey, Role, World, origin_id, seal
+from custody.journal import Journal
 from custody.roads import Ack, FeedPage, RefusedEvent
 from custody.signing import UnknownOrigin, answer_for, check_request
 
@@ -242,9 +248,69 @@ def served(server: SimulatedServer) -> Iterator[Site]:
             thread.join()
 
 
-def returned(code: str = "7K3QX9MDA4TP", visit: str = "v1") -> dict[str, Any]:
+class Bench:
+    """A station or kiosk with its key and journal in a folder, as a program on that machine would use them."""
+
+    def __init__(self, folder: Path, role: Role = Role.STATION, key: PrivateKey | None = None) -> None:
+        self.folder = folder
+        self.role = role
+        self.key = key or PrivateKey.generate()
+        self.transport = PrivateKey.generate()
+        self.origin = origin_id(role, self.key.public)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "journal.sqlite"
+        self.journal = Journal.create(self.path, role=role, world=World.PRACTICE, key=self.key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+
+    def meet(self, server: SimulatedServer, url: str = "https://server.invalid") -> "Bench":
+        """Be enrolled there, and trust it."""
+        server.enrol(self.origin, self.role, self.key.public, self.transport.public)
+        self.journal.enrol(server.writer, url)
+        return self
+
+    def say(self, what: str = "a lock") -> Event:
+        """Record one small event."""
+        kind = "device.returned" if self.role is Role.KIOSK else "device.locked"
+        body = returned(visit=what) if self.role is Role.KIOSK else locked(what)
+        return self.journal.append(kind, CODE, body, key=self.key, at=NOW)
+
+    def crash(self) -> None:
+        """Come back as after a crash: a new process on the same file."""
+        self.journal.close()
+        self.journal = Journal.open(self.path)
+
+
+CODE = "7K3QX9MDA4TP"
+
+
+def returned(code: str = CODE, visit: str = "v1") -> dict[str, Any]:
     """Return the body of a `device.returned`."""
     return {
         "code": code, "loan": None, "exit": None, "items": {"charger": 1}, "condition": "", "call_staff": False,
         "visit": visit,
     }  # fmt: skip
+
+
+def locked(seen: str = "asked for an account", code: str = CODE) -> dict[str, Any]:
+    """Return the body of a `device.locked`."""
+    return {"device": code, "lock": "activation", "seen": seen}
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """Mount a file system of this size in memory; needs root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder.mkdir(exist_ok=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", folder], check=False)
+    if made.returncode:
+        pytest.skip("this machine does not let root mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
