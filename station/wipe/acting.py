@@ -29,7 +29,7 @@ from station.worklog import Job, Worklog, pairs, room_for
 
 @dataclass(frozen=True)
 class Means:
-    """What acting needs from outside: randomness, a clock (seconds), a way to start the reader, a place for progress."""
+    """What acting needs from outside: randomness, a clock (seconds), a way to start the reader, where progress goes."""
 
     entropy: Callable[[int], bytes]
     clock: Callable[[], float] = time.monotonic

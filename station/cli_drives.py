@@ -1,0 +1,177 @@
+"""The verbs about drives: practice, probe, plan, wipe, verify, worklog."""
+
+import argparse
+import os
+import random
+from pathlib import Path
+
+from custody.claims import Outcome
+from custody.events import EventHash
+from station import practice
+from station.bench import Order, Report, exit_code, plan_for, wipe_one, would_resume
+from station.cli_words import AddVerb, Session, mebibytes, shown_on
+from station.devices import scanned, verify
+from station.errors import UsageError
+from station.media import medium_at
+from station.ours import why_ours
+from station.probe import snapshot
+from station.run import Run
+from station.wipe.acting import Means
+from station.worklog import read
+
+
+def add_verbs(verb: AddVerb) -> None:
+    """Add the verbs of this group."""
+    made = verb("practice", make_practice, "make three practice drives with planted files in a folder")
+    made.add_argument("folder", type=Path, metavar="DIR")
+    made.add_argument("--size", type=int, default=64, metavar="MIB", help="size of each in MiB, 16 to 127")
+    verb("probe", probe, "show this machine and every drive in it, and whose each drive is")
+    planned = verb("plan", show_plan, "show what a wipe would do; touches nothing")
+    wiped = verb("wipe", wipe, "wipe one drive, prove it, and record what became of it")
+    for one in (planned, wiped):
+        one.add_argument("target", metavar="TARGET", help="a whole drive, or a practice drive's file")
+        one.add_argument("--profile", metavar="NAME", help="purge, clear, overwrite3, or a TOML file")
+    wiped.add_argument("--operator", default="", metavar="REF", help="who does it: a reference, never a name")
+    wiped.add_argument("--confirm", default="", metavar="LAST4", help="last four of the serial, read off the drive")
+    wiped.add_argument("--accept-lower", default="", metavar="REF", help="supervisor who accepts a lower claim")
+    wiped.add_argument("--device", metavar="CODE", help="label of the device that the drive is from")
+    wiped.add_argument("--slip", metavar="TEXT", help="what the return slip's QR says")
+    wiped.add_argument("--exit", metavar="HASH", help="hash of the exit that this wipe answers")
+    again = verb("verify", verify_drive, "read a wiped drive again in full and record whether it is as recorded")
+    again.add_argument("target", metavar="TARGET")
+    again.add_argument("--operator", default="", metavar="REF")
+    again.add_argument("--wipe", default="", metavar="HASH", help="which record to compare with; default: the last")
+    log = verb("worklog", show_worklog, "show what the work log of a drive vouches for")
+    log.add_argument("target", metavar="TARGET")
+
+
+def make_practice(session: Session, arguments: argparse.Namespace) -> int:
+    """Make practice drives and say what to type next."""
+    if not 16 <= arguments.size <= 127:
+        raise UsageError(f"--size {arguments.size}: practice drives have 16 to 127 MiB")
+    rng = random.Random(os.urandom(16))
+    size = arguments.size * practice.MEBIBYTE
+    drives = practice.make_drives(arguments.folder, Run(), rng, session.now(), size)
+    lines = [
+        f"{one.path}: {one.filesystem} (made by {one.made_by}), {len(one.planted)} files planted, serial {one.serial}"
+        for one in drives
+    ]
+    first = drives[0].path
+    lines += [
+        "Next, with a practice home:",
+        "  kitbank-station init --practice --home HOME",
+        f"  kitbank-station plan {first} --profile clear --home HOME",
+        (
+            f"  kitbank-station wipe {first} --profile clear --operator YOUR-REF "
+            f"--confirm {medium_at(first).confirm} --home HOME"
+        ),
+    ]
+    data = [
+        {
+            "path": str(one.path),
+            "serial": one.serial,
+            "confirm": medium_at(one.path).confirm,
+            "filesystem": one.filesystem,
+            "made_by": one.made_by,
+            "planted": list(one.planted),
+        }
+        for one in drives
+    ]
+    session.answer(data, lines)
+    return 0
+
+
+def probe(session: Session, arguments: argparse.Namespace) -> int:
+    """Show the machine; needs no home, but knows what is ours better with one."""
+    try:
+        config = session.config()
+        protect, loops, bays, second = config.ours, config.allow_loop, config.bays, config.second_opinion
+    except UsageError:
+        if arguments.home or arguments.config:
+            raise
+        protect, loops, bays, second = (), False, (), True
+    seen = snapshot(Run(), now=session.now(), second=second)
+    offered = {one.path: why_ours(one.path, allow_loop=loops, protect=protect, bays=bays) for one in seen.media}
+    data = seen.to_json()
+    for one in data["media"]:
+        one["why_ours"] = [reason.to_json() for reason in offered[one["path"]]]
+    lines = [f"{seen.machine.make} {seen.machine.model}".strip() or "A machine that does not say what it is"]
+    for medium in seen.media:
+        why = "; ".join(reason.text for reason in offered[medium.path]) or "offered"
+        lines.append(f"{medium.path}: {medium.name}, {mebibytes(medium.size)}, {medium.kind}: {why}")
+    lines += [f"Unknown: {one.what}: {one.why}" for one in seen.unknown]
+    session.answer(data, lines)
+    return 0
+
+
+def show_plan(session: Session, arguments: argparse.Namespace) -> int:
+    """Show the plan; exit 3 with every reason when the drive is ours or of the other world."""
+    with session.bench() as bench:
+        name = arguments.profile or _default_profile(session, arguments.target)
+        _, planned = plan_for(bench, arguments.target, name)
+        resume = would_resume(bench, planned)
+    lines = planned.lines()
+    if resume is not None:
+        lines.append(f"An unfinished wipe by this profile would go on at byte {resume:,}.")
+    session.answer({**planned.to_json(), "would_resume_at": resume}, lines)
+    return 0 if planned.method else 2
+
+
+def _default_profile(session: Session, target: str) -> str:
+    """Return the configured profile, and `clear` for practice drives, for which an overwrite is all there is."""
+    return "clear" if medium_at(target).practice else session.config().profile
+
+
+def wipe(session: Session, arguments: argparse.Namespace) -> int:
+    """Wipe one drive; the exit status says what became of it."""
+    label = scanned(arguments.slip or arguments.device) if arguments.slip or arguments.device else None
+    if arguments.slip and arguments.device and scanned(arguments.device).code != scanned(arguments.slip).code:
+        raise UsageError("the return slip and --device name different devices; nothing was touched")
+    if arguments.exit and (len(arguments.exit) != 64 or set(arguments.exit) - set("0123456789abcdef")):
+        raise UsageError("--exit takes the 64 hexadecimal digits of a `device.left`; nothing was touched")
+    order = Order(
+        profile=arguments.profile or _default_profile(session, arguments.target),
+        operator=arguments.operator,
+        confirm=arguments.confirm,
+        accept_lower=arguments.accept_lower,
+        device=label.code if label else None,
+        answers=EventHash(arguments.exit) if arguments.exit else label.exit if label else None,
+    )
+    means = Means(os.urandom, show=shown_on(session.err, session.now))
+    with session.bench(means) as bench:
+        report = wipe_one(bench, arguments.target, order, announce=session.say)
+    session.answer(report.to_json(), _told(report) if session.json or not _quiet(report) else [])
+    for reason in report.verdict.reasons if not _quiet(report) else ():
+        session.say(reason.text)
+    return exit_code(report.verdict)
+
+
+def _quiet(report: Report) -> bool:
+    return report.verdict.outcome is Outcome.DONE
+
+
+def _told(report: Report) -> list[str]:
+    return [f"{report.verdict.outcome}: {report.evidence.medium.id} does not count as wiped; keep it apart."]
+
+
+def verify_drive(session: Session, arguments: argparse.Namespace) -> int:
+    """Read again and record; exit 4 when the drive is not as recorded."""
+    with session.bench() as bench:
+        done = verify(bench, arguments.target, arguments.operator, arguments.wipe)
+    text = "is as recorded" if done.agreed else "is NOT as recorded: treat it as not wiped"
+    session.answer(done.to_json(), [] if done.agreed else [f"{arguments.target} {text}."])
+    return 0 if done.agreed else 4
+
+
+def show_worklog(session: Session, arguments: argparse.Namespace) -> int:
+    """Show the entries of a drive's work log."""
+    medium = medium_at(arguments.target)
+    entries = read(session.config().worklogs, medium.identity.id)
+    lines = []
+    for entry in entries:
+        rest = {
+            name: value for name, value in entry.items() if name not in ("kind", "at", "evidence", "offsets", "seed")
+        }
+        lines.append(f"{entry['at']} {entry['kind']} " + " ".join(f"{name}={value}" for name, value in rest.items()))
+    session.answer(entries, lines or [f"{arguments.target} has no work log here"])
+    return 0
