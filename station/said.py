@@ -30,6 +30,6 @@ def clean(text: str | bytes | None) -> str:
     """Return a text that can be stored and shown: UTF-8, printable, single blanks; placeholders stay."""
     if text is None:
         return ""
-    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     plain = raw.decode("utf-8", "replace")
     return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
