@@ -17,6 +17,7 @@ Promises:
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -117,6 +118,7 @@ class State:
     note: str = ""
     leaving: bool = False
     event: str | None = None
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse states that would promise what did not happen."""
@@ -179,9 +181,10 @@ class Waited:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The return is journalled and on disk; `event` is its hash."""
+    """The return is journalled and on disk; `event` is its hash, `at` the time it carries."""
 
     event: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,7 @@ def read(text: str, host: str, known: Callable[[str], Known | None]) -> Reading 
         return Misreading(cleaned(text), bad.why, bad.position, bad.wrong, bad.suggestion)
     found = known(code)
     if found is None:
-        ours = "://" not in text or text.strip().lower().split("://", 1)[1].startswith(f"{host.lower()}/")
+        ours = "://" not in text or _host(text) == _host(host)
         return Reading(code, Standing.UNKNOWN if ours else Standing.FOREIGN, answers)
     exit_ = found.exit or answers
     return Reading(code, Standing.OUT if found.exit else Standing.NOT_OUT, exit_, found.loan)
@@ -252,6 +255,10 @@ def to_record(state: State) -> Return:
         "standing": str(reading.standing),
     }
     return Return(reading.code, body)
+
+
+def _host(address: str) -> str:
+    return address.strip().lower().split("://")[-1].split("/")[0]
 
 
 def _may_begin(state: State) -> bool:
@@ -302,5 +309,5 @@ def _told(state: State, said: Recorded | NotRecorded) -> State:
     if state.screen in (Screen.IDLE, Screen.THANKED) or state.leaving:
         return state if state.screen is Screen.THANKED else State()
     if isinstance(said, Recorded):
-        return replace(state, screen=Screen.THANKED, event=said.event, note="")
+        return replace(state, screen=Screen.THANKED, event=said.event, at=said.at, note="")
     return replace(state, note="not-recorded")
