@@ -46,6 +46,11 @@ class Config:
     policy: Policy = field(default_factory=Policy)
 
     @property
+    def label_host(self) -> str:
+        """What labels show as the host: the address without its scheme."""
+        return self.host_address.split("://", 1)[-1]
+
+    @property
     def key_file(self) -> Path:
         """Where the server's private key lies."""
         return self.home / "server.key"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, insert, select, update
 
 from custody.chain import Head
-from custody.errors import BadEvent, SyncRefused
+from custody.errors import BadEvent, SyncRefused, UnknownKey
 from custody.events import Digest, EventHash, OriginId, PublicKey
 from custody.roads import Ack, FeedPage, RefusedEvent
 from lending import history, loans, origins, tables
@@ -39,6 +39,10 @@ class Server:
         Raises `UnknownKey` (not enrolled here), `BadSignature`, `BadEvent`, `Gap`, `Fork`, or `SyncRefused` for an
         origin that is suspended. Events before the offending one are kept.
         """
+        with self.db.read() as tx:
+            known = Store(tx).writer(origin) is not None
+        if not known and not envelopes:
+            raise UnknownKey(f"{origin} is not enrolled here; ask an administrator for a code and enrol it")
         refusals = []
         for envelope in envelopes:
             taken = self.take(envelope)
