@@ -149,12 +149,21 @@ def test_a_root_that_no_table_names_counts_as_ours(tmp_path: Path) -> None:
     assert codes(machine, "/dev/sda") == {"unsure"}
 
 
-@pytest.mark.parametrize("missing", ["proc/self/mountinfo", "proc/swaps"])
-def test_an_unreadable_table_counts_as_ours_and_says_so(machine: RecordedMachine, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "name"), [("proc/self/mountinfo", "the table of mounts"), ("proc/swaps", "the list of swap areas")]
+)
+def test_an_unreadable_table_counts_as_ours_and_says_so(machine: RecordedMachine, missing: str, name: str) -> None:
     (machine.root / missing).unlink()
     reasons = why_ours("/dev/sdb", system=machine.system)
     assert {reason.code for reason in reasons} == {"unsure"}
-    assert "so /dev/sdb counts as ours" in reasons[0].text
+    text = f"{name} cannot be read (No such file or directory), so /dev/sdb counts as ours"
+    assert text in {reason.text for reason in reasons}
+
+
+def test_an_empty_table_of_mounts_counts_as_ours(machine: RecordedMachine) -> None:
+    for who in ("self", "1"):
+        (machine.root / "proc" / who / "mountinfo").write_text("")
+    assert codes(machine, "/dev/sdb") == {"unsure"}
 
 
 def test_unreadable_holders_count_as_ours(machine: RecordedMachine) -> None:
