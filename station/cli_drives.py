@@ -7,7 +7,6 @@ from pathlib import Path
 
 from custody.claims import Outcome
 from custody.events import EventHash
-from station import practice
 from station.bench import Order, Report, exit_code, plan_for, wipe_one, would_resume
 from station.cli_words import AddVerb, Session, mebibytes, shown_on
 from station.devices import scanned, verify
@@ -47,6 +46,8 @@ def add_verbs(verb: AddVerb) -> None:
 
 def make_practice(session: Session, arguments: argparse.Namespace) -> int:
     """Make practice drives and say what to type next."""
+    from station import practice  # drawing photographs takes a library that nothing else here needs
+
     if not 16 <= arguments.size <= 127:
         raise UsageError(f"--size {arguments.size}: practice drives have 16 to 127 MiB")
     rng = random.Random(os.urandom(16))

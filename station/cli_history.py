@@ -8,7 +8,6 @@ from custody.errors import RoadDown
 from custody.events import KeyId, PublicKey, World
 from custody.journal import Journal, Row
 from custody.keyfile import read_key, read_public
-from custody.sync import HttpRoad, StickRoad, enrol, exchange
 from station import certificate, home
 from station.cli_words import AddVerb, Session
 from station.errors import ConfigError, NotDone, UsageError, WaitingToSync
@@ -134,6 +133,8 @@ def keys_of(opened: Journal) -> Callable[[KeyId], PublicKey | None]:
 
 def enrol_here(session: Session, arguments: argparse.Namespace) -> int:
     """Join a server; the fingerprint is printed to be compared aloud."""
+    from custody.sync import enrol  # an HTTP client takes longer to load than most verbs to run
+
     config = session.config()
     with home.open_journal(config, readonly=False) as opened:
         joined = enrol(
@@ -159,6 +160,8 @@ def enrol_here(session: Session, arguments: argparse.Namespace) -> int:
 
 def sync(session: Session, arguments: argparse.Namespace) -> int:
     """Exchange with the server; exit 6 when something still waits, 4 when a person must decide first."""
+    from custody.sync import HttpRoad, StickRoad, exchange  # see enrol_here
+
     config = session.config()
     with home.open_journal(config, readonly=False) as opened:
         if arguments.stick:

@@ -49,6 +49,7 @@ def make_drives(folder: Path, run: Runner, rng: random.Random, now: datetime, si
         ("stick-fat", _fat),
         ("desktop-ntfs", _ntfs),
     )
+    folder = folder.absolute()
     taken = [name for name, _ in makers if (folder / f"{name}.img").exists()]
     if taken:
         raise UsageError(f"{folder / taken[0]}.img exists already; name another folder, or remove it yourself")
