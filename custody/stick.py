@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from custody.errors import BadEvent, CustodyError, RoadDown, SyncRefused
+from custody.disk import fsync_folder
+from custody.errors import BadEvent, CustodyError, RoadDown, SyncRefused, UnknownKey
 from custody.events import Digest, OriginId
-from custody.roads import Ack, FeedPage, ServerSide, number_of
+from custody.roads import Ack, FeedPage, RefusedEvent, ServerSide, number_of
+from custody.signing import UnknownOrigin
 from custody.stickfile import StickFile, Torn, on_stick, read_file, remove, write_file
 
 PAGE = 1000
@@ -52,16 +54,27 @@ class StickRoad:
         if not folder.is_dir():
             raise RoadDown(f"there is no stick at {folder}; nothing is lost. Put it in and sync again")
         self._folder = folder / "kitbank" / origin
+        self._answered = False
         with on_stick(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            fsync_folder(self._folder.parent)
+            fsync_folder(folder)
 
     def acknowledged(self, origin: OriginId) -> Ack | None:
         """Return what the server said at the stick's last visit there; raises the `Gap` or `Fork` it met."""
         found = self._read("ack.kb", "ack")
         if found is None:
             return None
-        ack = Ack.from_json(found.about["ack"])
-        self.messages.extend(str(one) for one in found.about["messages"])
+        self._answered = True
+        messages = found.about.get("messages")
+        self.messages.extend(str(one) for one in (messages if isinstance(messages, list) else []))
+        try:
+            ack = Ack.from_json(found.about["ack"]) if found.about.get("ack") else None
+        except SyncRefused as error:
+            self.messages.append(f"ack.kb on the stick makes no sense and was left alone: {error}")
+            return None
+        if ack is None:
+            return None
         for path, (_, last) in self._named(_EVENTS):
             if int(last) <= ack.through:
                 remove(path)
@@ -93,7 +106,9 @@ class StickRoad:
                 found = self._read(path.name, "feed")
                 if found is not None:
                     more = any(a <= position < p for a, p, _ in pages)
-                    return FeedPage(found.records, position, more, found.about["server"])
+                    return FeedPage(found.records, position, more, found.about.get("server"))
+        if self._answered:  # whoever asks for history has noted the answer
+            remove(self._folder / "ack.kb")
         write_file(self._folder / "wants.kb", {"kind": "wants", "after": after}, [])
         return None
 
@@ -139,35 +154,44 @@ class _Visit:
         self._home, self._server, self._origin = home, server, OriginId(home.name)
         self._messages: list[str] = []
         self._confirmed: list[Digest] = []
-        self._received, self._refused = 0, 0
+        self._received, self._refused, self._stranger = 0, 0, False
         self._ack: Ack | None = None
 
     def take_in(self) -> None:
         """Take evidence first, then the events that name it, in order, until a chain breaks."""
-        for path, (digest,) in _named(self._home, _ATTACHMENT):
-            self._take_attachment(path, Digest(digest))
         try:
-            self._ack = self._server.receive(self._origin, [])
+            self._ack = replace(self._server.receive(self._origin, []), refused=self._not_yet_told())
+            for path, (digest,) in _named(self._home, _ATTACHMENT):
+                self._take_attachment(path, Digest(digest))
             for path, _ in _named(self._home, _EVENTS):
                 self._take_events(path)
         except (BadEvent, SyncRefused) as error:
+            self._stranger = isinstance(error, UnknownKey | UnknownOrigin)
             self._messages.append(f"the server could not take all events of {self._origin}: {error}")
             self._settle()
 
     def answer(self) -> StickReport:
         """Leave the acknowledgement, the history from where the origin stands, and the newest checkpoint."""
         newest = self._server.checkpoint()
-        position, given = self._leave_feed()
-        if newest:
+        position, given = (0, 0) if self._stranger else self._leave_feed()
+        if newest and not self._stranger:
             write_file(self._home / "checkpoint.kb", {"kind": "checkpoint"}, [newest])
-        if self._ack:
-            ack = replace(self._ack, attachments=tuple(self._confirmed), position=position)
-            about = {"kind": "ack", "ack": ack.to_json(), "messages": self._messages}
-            write_file(self._home / "ack.kb", about, [])
+        if self._ack and not self._stranger:
+            self._ack = replace(self._ack, attachments=tuple(self._confirmed), position=position)
+        ack = self._ack.to_json() if self._ack and not self._stranger else None
+        write_file(self._home / "ack.kb", {"kind": "ack", "ack": ack, "messages": self._messages}, [])
         through = self._ack.through if self._ack else 0
         return StickReport(
             self._origin, through, self._received, self._refused, len(self._confirmed), given, tuple(self._messages)
         )
+
+    def _not_yet_told(self) -> tuple[RefusedEvent, ...]:
+        """Return the refusals that an earlier visit left here and the origin has not fetched yet."""
+        path = self._home / "ack.kb"
+        try:
+            return tuple(Ack.from_json(read_file(path, "ack").about["ack"]).refused) if path.exists() else ()
+        except (Torn, KeyError, SyncRefused):
+            return ()
 
     def _take_attachment(self, path: Path, digest: Digest) -> None:
         try:
