@@ -4,11 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import urljoin
 
 import requests
 
 SECONDS = 30.0
+Fields = Mapping[str, str]
+NOTHING: Fields = MappingProxyType({})
 _NO_TEXT = frozenset({"script", "style", "head"})
 
 
@@ -130,16 +134,26 @@ class Browser:
         """Fetch a page by its path or address; raise Unexpected on another status."""
         return self._page(self.session.get(urljoin(self.base, address), timeout=SECONDS), expect)
 
-    def send(self, page: Page, form: Form, *, expect: tuple[int, ...] = (200,), **fields: str) -> Page:
+    def send(self, page: Page, form: Form, fields: Fields = NOTHING, *, expect: tuple[int, ...] = (200,)) -> Page:
         """Fill in a form and send it, hidden fields included; raise Unexpected on another status."""
+        return self._page(self._submit(page, form, fields, "text/html"), expect)
+
+    def send_for_json(self, page: Page, form: Form, fields: Fields = NOTHING, *, expect: tuple[int, ...]) -> Any:
+        """Send a form as a program would, asking for JSON; return it, raise Unexpected on another status."""
+        answer = self._submit(page, form, fields, "application/json")
+        if answer.status_code not in expect:
+            raise Unexpected(f"{answer.url} gave ({answer.status_code}) {answer.text[:600]}")
+        return answer.json()
+
+    def _submit(self, page: Page, form: Form, fields: Mapping[str, str], accept: str) -> requests.Response:
         strange = sorted(set(fields) - set(form.names))
         if strange:
             raise Unexpected(f"the form on {page.url} has no {', '.join(strange)}; it has {', '.join(form.names)}")
         address, values = urljoin(page.url, form.action), {**form.values, **fields}
         if form.method == "get":
-            return self._page(self.session.get(address, params=values, timeout=SECONDS), expect)
-        headers = {"Referer": page.url}
-        return self._page(self.session.post(address, data=values, headers=headers, timeout=SECONDS), expect)
+            return self.session.get(address, params=values, timeout=SECONDS)
+        headers = {"Referer": page.url, "Accept": accept}
+        return self.session.post(address, data=values, headers=headers, timeout=SECONDS)
 
     def close(self) -> None:
         """Close the connections."""
