@@ -26,7 +26,7 @@ from kiosk.background import Background, SyncReport, sync
 from kiosk.config import Config, Home
 from kiosk.flow import Condition, State
 from kiosk.slips import Slip, print_slip
-from kiosk.staff import status
+from kiosk.staff import status, worries
 from kiosk.visits import JournalRecorder, Recorder, Session, Visits
 from kiosk.words import FOLDER, Language, languages
 from labels import codes, qr, render
@@ -180,7 +180,7 @@ def show() -> str:
     return render_template(
         f"{name}.html",
         state=state, kiosk=here(), items=flow.ITEMS, conditions=list(Condition)[:3], slip=_slip(),
-        when=f"{at:%H:%M}", day=format_date(at, "long", locale=flask.g.language.code),
+        when=f"{at:%H:%M}", day=format_date(at, "long", locale=flask.g.language.locale),
     )  # fmt: skip
 
 
@@ -286,8 +286,8 @@ def staff_page() -> str:
     except JournalError as error:
         trouble = str(error)
     return render_template(
-        "staff.html", kiosk=kiosk, seen=seen, trouble=trouble, last=kiosk.background.last,
-        last_ok=kiosk.background.last_ok, now=kiosk.now(),
+        "staff.html", kiosk=kiosk, seen=seen, last=kiosk.background.last,
+        worries=worries(seen, trouble, kiosk.visits.alarms, kiosk.background.last), last_ok=kiosk.background.last_ok, now=kiosk.now(),
     )  # fmt: skip
 
 

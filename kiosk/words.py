@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from kiosk.config import ConfigError
 
 FOLDER = Path(__file__).parent / "translations"
-REVIEWED = "Status: reviewed by a person"
+REVIEWED = "# Status: reviewed by a person"
 NAMES = {"en": "English", "ar": "العربية", "pl": "Polski"}
 """What speakers call their language, where the Unicode data would begin it with a small letter."""
 
@@ -28,6 +28,7 @@ class Language:
     name: str
     direction: str
     reviewed: bool
+    locale: str
     messages: Mapping[str, str]
 
     def say(self, text: str) -> str:
@@ -50,7 +51,7 @@ def _language(code: str, folder: Path) -> Language:
     try:
         locale = Locale.parse(code)
         if code == "en":
-            return Language(code, NAMES[code], "ltr", True, {})
+            return Language(code, NAMES[code], "ltr", True, "en_GB", {})
         with path.open("rb") as file:
             read = read_po(file, locale=locale)
     except (OSError, UnknownLocaleError, ValueError) as error:
@@ -58,4 +59,4 @@ def _language(code: str, folder: Path) -> Language:
         raise ConfigError(f"there are no words in the language {code!r}; there are: {', '.join(have)}") from error
     messages = {str(one.id): str(one.string) for one in read if one.id and not one.fuzzy}
     name = NAMES.get(code) or locale.get_display_name(locale) or code
-    return Language(code, name, locale.text_direction, REVIEWED in read.header_comment, messages)
+    return Language(code, name, locale.text_direction, REVIEWED in read.header_comment.splitlines(), code, messages)
