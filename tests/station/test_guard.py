@@ -14,6 +14,7 @@ from station.errors import GuardRefused, TargetChanged, TargetLost, TargetShrunk
 from station.guard import Target, claim, why_ours
 from station.media import Medium, Sidecar, medium_at, sidecar_path, write_sidecar
 from tests.station.loops import blank, loop_device, losetup, partitioned, reattached
+from tests.station.machine import RecordedMachine
 
 
 @pytest.fixture
@@ -105,8 +106,29 @@ def test_a_read_only_practice_drive_is_refused(drive: Path) -> None:
     medium = replace(medium_at(drive), read_only=False)
     drive.chmod(0o444)
     if os.access(drive, os.W_OK):
-        pytest.skip("root may write read-only files; the block device test below covers it")
+        pytest.skip("root may write read-only files; the next test covers it")
     assert refusals(medium) == {"read-only"}
+
+
+@pytest.mark.root
+def test_a_practice_drive_on_a_read_only_file_system_is_refused(tmp_path: Path, needs_root: None) -> None:
+    if run("mount", "-t", "tmpfs", "none", str(tmp_path)).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        file = blank(tmp_path / "drive.img", 4096)
+        write_sidecar(file, Sidecar("PRACTICE-7F3A", "Practice drive", ""))
+        assert why_ours(file) == []
+        assert run("mount", "-o", "remount,ro", str(tmp_path)).returncode == 0
+        assert refusals(medium_at(file)) == {"read-only"}
+    finally:
+        assert run("umount", str(tmp_path)).returncode == 0
+
+
+def test_a_practice_drive_that_is_swap_is_refused(drive: Path, tmp_path: Path) -> None:
+    machine = RecordedMachine(tmp_path / "machine")
+    assert why_ours(drive, system=machine.system) == []
+    machine.swap(str(drive))
+    assert [reason.code for reason in why_ours(drive, system=machine.system)] == ["swap"]
 
 
 def test_a_practice_drive_that_went_before_the_claim_has_vanished(drive: Path) -> None:

@@ -176,6 +176,16 @@ def test_unreadable_slaves_count_as_ours(machine: RecordedMachine) -> None:
     assert codes(machine, "/dev/sdb") == {"unsure"}
 
 
+def test_a_root_whose_disks_cannot_be_told_makes_every_disk_unsure(tmp_path: Path) -> None:
+    machine = RecordedMachine(tmp_path)
+    machine.disk("sda")
+    root = machine.virtual("dm-0")
+    machine.mount(machine.number(root), "/", "ext4", "/dev/mapper/root")
+    assert codes(machine, "/dev/sda") == set()
+    (root / "slaves").rmdir()
+    assert codes(machine, "/dev/sda") == {"unsure"}
+
+
 def test_an_unreadable_list_of_block_devices_counts_as_ours(machine: RecordedMachine) -> None:
     disk = machine.system.device_at("/dev/sdb")
     assert disk
