@@ -1,0 +1,115 @@
+"""Make the web application. `create_app(config)` is all a server needs; tests pass their own database and clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Flask, render_template, request
+from jinja2 import ChoiceLoader, PackageLoader, PrefixLoader
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from custody.errors import Refused
+from custody.keyfile import read_key
+from lending import auth
+from lending.auth import Services
+from lending.config import Config
+from lending.db import Database, connect, opened
+from lending.errors import NotReady
+from lending.views import api, desk, devices, home, office, partners, people, public, refusals, words
+
+BLUEPRINTS = (public, home, devices, partners, desk, people, office, api)
+LARGEST_FORM = 1 << 20
+LARGEST_REQUEST = 64 << 20
+"""Bytes: attachments of stations come through the same door."""
+
+CONTENT_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
+    "img-src 'self'; style-src 'self'; script-src 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def create_app(config: Config, *, db: Database | None = None, now: Callable[[], datetime] = auth.utc_now) -> Flask:
+    """Return the application for one installation.
+
+    Raises `NotReady` when the database was not made, and `KeyFileError` when the server's key cannot be read; both
+    only where no `db` is given.
+    """
+    app = Flask("lending")
+    secure = config.host_address.startswith("https://")
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SESSION_COOKIE_NAME="__Host-kitbank" if secure else "kitbank",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.extensions["kitbank"] = Services(config, db or open_database(config), now)
+    _templates(app)
+    auth.public(app.view_functions["static"])
+    for views in BLUEPRINTS:
+        app.register_blueprint(views.blueprint)
+    app.before_request(auth.guard)
+    app.after_request(_headers(secure=secure))
+    app.register_error_handler(Refused, refusals.page)
+    app.register_error_handler(HTTPException, _problem)
+    app.register_error_handler(NotReady, _not_ready)
+    return app
+
+
+def open_database(config: Config) -> Database:
+    """Open the installation's database with the server's key. Raises `NotReady` or `KeyFileError`."""
+    if not config.key_file.exists():
+        raise NotReady(f"{config.key_file} is missing; run `kitbank-lending init` first")
+    return opened(connect(config.database_url), read_key(config.key_file).key, config.policy)
+
+
+def _templates(app: Flask) -> None:
+    design = PackageLoader("govuk_frontend_jinja")
+    app.jinja_options = {
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "loader": ChoiceLoader([PackageLoader("lending"), PrefixLoader({"govuk_frontend_jinja": design})]),
+    }
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.globals.update(
+        form_token=auth.form_token, may=auth.may, visitor=auth.visitor, services=auth.services, **words.GLOBALS
+    )
+
+
+def _headers(*, secure: bool) -> Callable[[Response], Response]:
+    def add(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if secure:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if request.endpoint != "static":
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return add
+
+
+def _problem(error: HTTPException) -> tuple[str, int] | HTTPException:
+    """Show what Flask or `abort` says as one of our pages; redirections pass through."""
+    if error.code is None or error.code < 400 or refusals.wants_json():
+        return error
+    title, text = words.PROBLEMS.get(error.code, (error.name, error.description or ""))
+    if error.code == 400 and error.description and "token" not in error.description:
+        text = error.description if type(error).description != error.description else text
+    return render_template("problem.html", title=title, text=text), error.code
+
+
+def _not_ready(error: NotReady) -> tuple[str, int]:
+    return render_template("problem.html", title="The service is not ready", text=str(error)), 503

@@ -1,0 +1,77 @@
+"""The first page: for each role, what waits for it, as figures that lead there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from lending import auth, devices, loans, origins, quarantine, referrals
+from lending.db import Tx
+from lending.people import Actor
+from lending.views.desk import overdue
+
+blueprint = Blueprint("home", __name__)
+
+SEES_DEVICES = ("volunteer", "supervisor", "desk", "administrator", "auditor")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure of the first page. `waits`: somebody should do something about it."""
+
+    number: int
+    words: str
+    hint: str
+    href: str
+    waits: bool = False
+
+
+@blueprint.get("/")
+@auth.roles(*auth.EVERYONE)
+def home() -> ResponseReturnValue:
+    """Show what waits for whoever is signed in."""
+    services, by = auth.services(), auth.actor()
+    with services.db.read() as tx:
+        cards = [*_office(tx, by), *_desk(tx, by), *_stock(tx, by)]
+    return render_template("home.html", cards=cards, scans=bool(by.roles & set(SEES_DEVICES)))
+
+
+def _office(tx: Tx, by: Actor) -> Iterator[Card]:
+    if "administrator" in by.roles:
+        lines = [line for line in origins.listing(tx) if line.role != "server"]
+        stopped = sum(line.state == "suspended" for line in lines)
+        here = url_for("office.machines")
+        yield Card(stopped, "machines suspended", "Decide about them", here, waits=stopped > 0)
+        kept = len(quarantine.listing(tx))
+        yield Card(kept, "messages in quarantine", "Kept, never believed", here + "#quarantine")
+        yield Card(sum(line.state == "active" for line in lines), "machines at work", "Stations and kiosks", here)
+
+
+def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
+    if by.roles & {"desk", "supervisor", "partner", "data-protection"}:
+        waiting = len(referrals.referrals(tx, by, "waiting"))
+        hint = "Approve or decline" if by.roles & {"desk", "supervisor"} else "With the device bank"
+        here = url_for("partners.listing", state="waiting")
+        yield Card(waiting, "referrals waiting", hint, here, waits=waiting > 0 and bool(by.roles & {"desk", "supervisor"}))
+    if by.roles & {"desk", "supervisor", "volunteer"}:
+        back = len(loans.awaiting_receipt(tx))
+        yield Card(back, "reported returned", "Not yet in our hands: receive them", url_for("desk.receive"), waits=back > 0)
+    if by.roles & {"desk", "supervisor", "partner"}:
+        found = loans.loans(tx, by)
+        ready = sum(loan.state == "approved" for loan in found)
+        out = sum(loan.state == "out" for loan in found)
+        late = sum(overdue(loan, auth.services().now()) for loan in found)
+        staff = bool(by.roles & {"desk", "supervisor"})
+        hint = "Nothing handed over yet"
+        yield Card(ready, "loans approved", hint, url_for("desk.listing", state="approved"), waits=ready > 0 and staff)
+        yield Card(out, "loans out", f"{late} past the day agreed" if late else "None late", url_for("desk.listing", state="out"))
+
+
+def _stock(tx: Tx, by: Actor) -> Iterator[Card]:
+    if by.roles & set(SEES_DEVICES):
+        counts = devices.listing(tx).counts
+        here = url_for("devices.listing", state="not-ready")
+        yield Card(counts.get("not-ready", 0), "devices not ready", "Need the bench before they go out", here)
+        here = url_for("devices.listing", state="ready")
+        yield Card(counts.get("ready", 0), "devices ready to lend", "Wiped, tested, in hand", here)

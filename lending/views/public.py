@@ -1,0 +1,114 @@
+"""What anybody may open: signing in, setting a password by link, and the pages behind a label and a return slip."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from custody.errors import Refused
+from labels.codes import pretty
+from lending import auth, forms, people
+
+blueprint = Blueprint("public", __name__)
+
+
+@blueprint.get("/sign-in")
+@auth.public
+def sign_in() -> ResponseReturnValue:
+    """Show the sign-in form; who is signed in already goes on."""
+    wanted = request.args.get("next", "")
+    if auth.visitor():
+        return redirect(auth.wanted_page(wanted), 303)
+    return render_template("sign_in.html", wanted=wanted, email="", problems=[])
+
+
+@blueprint.post("/sign-in")
+@auth.public
+def try_sign_in() -> ResponseReturnValue:
+    """Check address and password; a wrong one of either is answered the same."""
+    services, wanted = auth.services(), request.form.get("next", "")
+    email, password = forms.text(request.form, "email"), request.form.get("password", "")
+    try:
+        with services.db.transaction() as tx:
+            found = people.check_password(tx, email, password[: people.LONGEST_PASSWORD], services.now())
+    except Refused as no:
+        if no.reasons[0].code != "throttled":
+            raise
+        found, said, code = None, no.reasons[0].text, 429
+    else:
+        said, code = "The e-mail address or the password is wrong", 422
+    if found is None:
+        problems = [forms.Problem("email", said, "email")]
+        return render_template("sign_in.html", wanted=wanted, email=email, problems=problems), code
+    auth.sign_in(found)
+    return redirect(auth.wanted_page(wanted), 303)
+
+
+@blueprint.post("/sign-out")
+@auth.roles(*auth.EVERYONE)
+def sign_out() -> ResponseReturnValue:
+    """End the session here and in the browser."""
+    auth.sign_out()
+    flash("You are signed out.")
+    return redirect(url_for("public.sign_in"), 303)
+
+
+@blueprint.get("/set-password/<token>")
+@auth.public
+def set_password(token: str) -> ResponseReturnValue:
+    """Show the form behind a one-time link, or say that the link is dead."""
+    services = auth.services()
+    with services.db.read() as tx:
+        owner = people.link_owner(tx, token, services.now())
+    if owner is None:
+        return render_template("link_dead.html"), 410
+    return render_template("set_password.html", token=token, owner=owner, problems=[])
+
+
+@blueprint.post("/set-password/<token>")
+@auth.public
+def store_password(token: str) -> ResponseReturnValue:
+    """Set the password that the link stands for, then go to the sign-in form."""
+    services = auth.services()
+    password, again = request.form.get("password", ""), request.form.get("again", "")
+    problems = []
+    if password != again:
+        problems = [forms.Problem("again", "The two passwords are not the same", "again")]
+    with services.db.transaction() as tx:
+        owner = people.link_owner(tx, token, services.now())
+        if owner is None:
+            return render_template("link_dead.html"), 410
+        if not problems:
+            try:
+                people.set_password_by_link(tx, token, password, services.now())
+            except Refused as no:
+                problems = [forms.Problem("password", no.reasons[0].text, "password")]
+    if problems:
+        return render_template("set_password.html", token=token, owner=owner, problems=problems), 422
+    flash("Your password is set. Sign in with it now.")
+    return redirect(url_for("public.sign_in"), 303)
+
+
+@blueprint.get("/d/<code>")
+@blueprint.get("/D/<code>", endpoint="label_capitals")
+@auth.public
+def label(code: str) -> ResponseReturnValue:
+    """Say whose a labelled device is and how to return it; staff go on to the device itself."""
+    found = forms.code_in(code)
+    if found and auth.may("devices.device"):
+        return redirect(url_for("devices.device", code=found), 303)
+    return render_template("label.html", pretty=pretty(found) if found else "")
+
+
+@blueprint.get("/r/<code>")
+@blueprint.get("/r/<code>/<answers>")
+@blueprint.get("/R/<code>", endpoint="slip_capitals")
+@blueprint.get("/R/<code>/<answers>", endpoint="slip_capitals")
+@auth.public
+def slip(code: str, answers: str = "") -> ResponseReturnValue:
+    """Answer a return slip: staff go on to receiving that device, anybody else reads how to return it."""
+    found = forms.code_in(code)
+    if found and auth.may("desk.receive"):
+        return redirect(url_for("desk.receive", code=found), 303)
+    if found and auth.may("devices.device"):
+        return redirect(url_for("devices.device", code=found), 303)
+    return render_template("label.html", pretty=pretty(found) if found else "")
+
