@@ -17,7 +17,7 @@ from custody.events import MediumIdentity, identities
 from custody.rules import Facts
 from lending import tables
 from lending.db import Tx
-from lending.record import about, codes_near, facts_about, is_code
+from lending.record import about, codes_near, facts_about, is_code, storable
 
 FOR_GOOD = ("gift", "recycling")
 
@@ -131,8 +131,8 @@ def _put_device(tx: Tx, code: str) -> set[str]:
     named = registered[0].body if registered else {}
     tx.s.merge(
         tables.DeviceRow(
-            code=code, make=str(named.get("make") or ""), model=str(named.get("model") or ""),
-            serial=str(named.get("serial") or ""), state=state_word(tx, facts, code, not reasons),
+            code=code, make=storable(str(named.get("make") or "")), model=storable(str(named.get("model") or "")),
+            serial=storable(str(named.get("serial") or "")), state=state_word(tx, facts, code, not reasons),
             reasons=[reason.to_json() for reason in reasons], loan=state.loan or None, exit=state.exit,
             grade=grade(facts, code),
         )

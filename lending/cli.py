@@ -130,7 +130,8 @@ def _serve(args: argparse.Namespace, config: Config) -> Said:
     _open(config).close()
     command = [
         sys.executable, "-m", "gunicorn", "--bind", config.listen, "--workers", str(config.workers), "--threads", "4",
-        "--worker-tmp-dir", str(config.home), "lending.cli:application()",
+        "--worker-tmp-dir", str(config.home), "--no-control-socket", "--log-level", "warning",
+        "lending.cli:application()",
     ]  # fmt: skip
     os.execv(sys.executable, command)  # noqa: S606 (a list, no shell)
 

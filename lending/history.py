@@ -20,7 +20,7 @@ from custody.events import Event, mentions, seal
 from lending import caches, tables
 from lending.db import Tx
 from lending.errors import NotReady
-from lending.record import Store, next_number
+from lending.record import Store, next_number, storable
 
 LONGEST_KIND = 100
 LONGEST_SUBJECT = 400
@@ -92,13 +92,13 @@ def quarantine(tx: Tx, envelope: bytes, error: BadEvent, now: datetime) -> None:
         origin, seq = _place(error)
         tx.s.execute(
             insert(tables.Quarantine).values(
-                digest=digest, why=why, origin=origin, seq=seq, text=_plain(str(error)), envelope=envelope,
+                digest=digest, why=why, origin=origin, seq=seq, text=storable(str(error)), envelope=envelope,
                 received_at=now,
             )
         )  # fmt: skip
     if isinstance(error, Fork):
         change = update(tables.Origin).where(tables.Origin.id == error.origin, tables.Origin.id != tx.server)
-        tx.s.execute(change.values(suspended=True, suspended_why=_plain(str(error))))
+        tx.s.execute(change.values(suspended=True, suspended_why=storable(str(error))))
 
 
 def checkpoint(tx: Tx, now: datetime) -> bytes:
@@ -202,8 +202,3 @@ def _place(error: BadEvent) -> tuple[str | None, int | None]:
     if isinstance(error, Gap):
         return error.origin, error.got if error.got < 2**63 else None
     return None, None
-
-
-def _plain(text: str) -> str:
-    """Return a text that any database can hold."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:2000]

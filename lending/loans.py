@@ -21,7 +21,7 @@ from lending.caches import report_of
 from lending.db import Tx
 from lending.errors import refused
 from lending.people import Actor, need, random_ref
-from lending.record import facts_about
+from lending.record import facts_about, storable
 from lending.returns import ReportedReturn, awaiting_receipt, dismiss
 
 __all__ = [
@@ -278,7 +278,7 @@ def _close_item(tx: Tx, item: tables.LoanItem, how: str, who: object, now: datet
 
 def _named(facts: rules.Facts, device: str) -> str:
     body = next((one.body for one in facts.about_device("device.registered", device)), {})
-    return " ".join(str(body.get(part) or "") for part in ("make", "model")).strip()
+    return storable(" ".join(str(body.get(part) or "") for part in ("make", "model")).strip())
 
 
 def _visible(by: Actor) -> Select[tables.LoanRow, tables.ReferralRow, str]:

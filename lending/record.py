@@ -83,7 +83,7 @@ def opened(tx: Tx, envelopes: Iterable[bytes]) -> Iterator[Event]:
 def about(tx: Tx, subjects: Collection[str]) -> list[Event]:
     """Return the accepted events that mention any of these subjects, in order of arrival."""
     found: dict[int, bytes] = {}
-    for part in _chunks(sorted(subjects)):
+    for part in _chunks(sorted(one for one in subjects if one == storable(one))):
         query = (
             select(tables.EventRow.n, tables.EventRow.envelope)
             .join(tables.Mention, tables.Mention.n == tables.EventRow.n)
@@ -125,6 +125,11 @@ def links(subject: str) -> bool:
 def is_code(subject: str) -> bool:
     """Tell whether a subject has the form of a label code (12 symbols without separator)."""
     return len(subject) == 12 and subject.isalnum() and subject.isascii() and subject.upper() == subject
+
+
+def storable(text: str, longest: int = 2000) -> str:
+    """Return a text that any database can hold: no NUL (PostgreSQL refuses it), no half character, not endless."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:longest]
 
 
 def reasons_in(stored: list[Any] | None) -> tuple[Reason, ...]:
