@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from station import guard
 from station.errors import GuardRefused, TargetChanged, TargetLost, TargetShrunk, TargetVanished
 from station.guard import Target, claim, why_ours
 from station.media import Medium, Sidecar, medium_at, sidecar_path, write_sidecar
@@ -144,6 +145,19 @@ def test_a_practice_drive_swapped_for_another_is_refused(drive: Path) -> None:
     sidecar_path(drive).unlink()
     write_sidecar(drive, Sidecar("PRACTICE-0000", "Practice drive", ""))
     assert refusals(medium) == {"changed"}
+
+
+def test_what_becomes_ours_between_the_look_and_the_claim_is_refused(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    medium, open_ = medium_at(drive), guard._open
+
+    def meanwhile(medium: Medium) -> int:
+        os.link(drive, tmp_path / "somebody-elses-name")
+        return open_(medium)
+
+    monkeypatch.setattr(guard, "_open", meanwhile)
+    assert refusals(medium) == {"hard-linked"}
 
 
 def test_a_shrinking_practice_drive_is_noticed(drive: Path) -> None:
