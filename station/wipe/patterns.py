@@ -96,6 +96,7 @@ def canary_offsets(key: bytes, size: int, sector: int, count: int) -> tuple[int,
     step = max(sector, CANARY_BYTES)
     places = size // step
     last = (size - CANARY_BYTES) // sector * sector
+    last = last if last >= CANARY_BYTES else 0
     chosen = {0, last}
     for index in range(min(count, places)):
         low, high = index * places // min(count, places), (index + 1) * places // min(count, places)
