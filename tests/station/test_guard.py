@@ -398,6 +398,17 @@ def test_a_shrinking_drive_is_noticed(loop: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_a_drive_whose_capacity_becomes_nothing_has_vanished(loop: str, tmp_path: Path) -> None:
+    with claim(medium_at(loop), allow_loop=True) as target:
+        os.truncate(tmp_path / "disk.img", 0)  # what an NVMe drive pulled out looks like through its handle
+        losetup("--set-capacity", loop)
+        with pytest.raises(TargetVanished):
+            target.still_same()
+        with pytest.raises(TargetVanished):
+            target.open_again(os.O_RDONLY)
+
+
+@pytest.mark.root
 def test_a_size_that_changed_between_look_and_claim_is_refused(loop: str, tmp_path: Path) -> None:
     medium = medium_at(loop)
     os.truncate(tmp_path / "disk.img", 16 << 20)
