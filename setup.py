@@ -36,10 +36,13 @@ PACKAGE_DATA = {
 RUN_TIME = [
     "alembic>=1.13",
     "argon2-cffi>=23.1",
+    "babel>=2.15",
     "cryptography>=43",
     "flask>=3.0",
     "govuk-frontend-jinja>=4.0,<5",
     "gunicorn>=22",
+    "jinja2>=3.1",
+    "markupsafe>=2.1",
     "pillow>=10.3",
     "psutil>=5.9",
     "pySMART>=1.3",
@@ -49,7 +52,7 @@ RUN_TIME = [
     "requests>=2.32",
     "sqlalchemy>=2.0.30",
     "sqlite-utils>=4.0",
-    "tabulate>=0.9",
+    "werkzeug>=3.0",
 ]
 
 EXTRAS = {

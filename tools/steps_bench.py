@@ -23,8 +23,7 @@ def sign_ins_made(scene: Scene) -> str:
     """Make one sign-in for each role; only a practice server does that."""
     told = scene.lending("demo-users", "--json").json()
     for each in told:
-        for role in each["roles"]:
-            scene.accounts.setdefault(role, (each["email"], each["password"]))
+        scene.accounts[each["role"]] = (each["email"], each["password"])
     expect({"partner", "desk", "administrator"} <= set(scene.accounts), f"roles missing: only {list(scene.accounts)}")
     return f"{len(told)} accounts: {', '.join(scene.accounts)}"
 

@@ -1,5 +1,7 @@
 """The steps of the line that happen in a browser: partner, loan desk, kiosk; each returns what it saw."""
 
+from dataclasses import replace
+
 from tools.browser import Browser, Page, Unexpected
 from tools.scene import Scene, expect, found, saw, wait_for
 from tools.steps_bench import texts
@@ -112,19 +114,31 @@ def received(scene: Scene) -> str:
 
 
 def second_lending_refused(scene: Scene) -> str:
-    """The desk tries to lend it on at once, by reservation and by hand-over: both must refuse, with every reason."""
+    """The desk tries to lend it on at once: nobody looked inside since it came back, and it must be refused."""
+    refuse(scene)
+    expect(len(scene.reasons) >= 2, f"only one reason: {texts(scene.reasons)}")
+    return f"{len(scene.reasons)} reasons: {texts(scene.reasons)}"
+
+
+def refused_until_wiped(scene: Scene) -> str:
+    """The bench has looked inside and tested; what is left against lending is the old certificate."""
+    refuse(scene)
+    codes = [reason["code"] for reason in scene.reasons]
+    expect(codes == ["wipe-before-exit"], f"the reasons are {codes}, not the wipe alone: {texts(scene.reasons)}")
+    return texts(scene.reasons)
+
+
+def refuse(scene: Scene) -> None:
+    """Try a reservation and a hand-over; both must say no with the same reasons, on the page and to a program."""
     with scene.person("desk") as browser:
         page = loan_page(scene, browser)
         for way in ("/reserve", "/hand-over"):
-            form = page.form("code", action="/reserve")
-            form.action = f"/loans/{scene.loans[-1]}{way}"
+            form = replace(page.form("code", action="/reserve"), action=f"/loans/{scene.loans[-1]}{way}")
             shown = browser.send(page, form, {"code": scene.code}, expect=(409,))
             answer = browser.send_for_json(page, form, {"code": scene.code}, expect=(409,))
             scene.reasons = answer["reasons"]
             for reason in scene.reasons:
                 saw(shown, reason["text"])
-        expect(len(scene.reasons) >= 2, f"only one reason: {texts(scene.reasons)}")
-    return f"{len(scene.reasons)} reasons: {texts(scene.reasons)}"
 
 
 def history_holds(scene: Scene) -> str:
