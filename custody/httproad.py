@@ -128,7 +128,6 @@ def enrol(
         server_key = PublicKey.from_hex(about["key"])
         server = server_writer(OriginId(about["origin"]), server_key, str(about["name"]))
         name, given = str(data["name"]), OriginId(data["origin"])
-        address = str(data.get("url") or url)
     except (KeyError, TypeError, BadEvent) as error:
         raise SyncRefused(f"the server's answer to the enrolment cannot be read: {error}") from error
     if server.id != origin_id(Role.SERVER, server_key):
@@ -140,8 +139,8 @@ def enrol(
             f"the server that answered has the fingerprint {server_key.fingerprint}, not {fingerprint}; do not go on, "
             "and tell an administrator"
         )
-    journal.enrol(server, address)
-    return Enrolled(given, name, server, server_key.fingerprint, address)
+    journal.enrol(server, url)  # the address that just worked; what the labels say may not be reachable from here
+    return Enrolled(given, name, server, server_key.fingerprint, url)
 
 
 def _send(

@@ -197,7 +197,7 @@ class Site(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
-        """Answer one request as docs/sync.md of the service says."""
+        """Answer one request as the service does."""
         server, parts = self.world_server, urlsplit(path)
         with self.lock:
             self.ahead += self.jumps
@@ -234,7 +234,7 @@ class Site(ThreadingHTTPServer):
             "origin": writer.id, "key": writer.keys[0].key.hex, "name": writer.name,
             "fingerprint": writer.keys[0].key.fingerprint,
         }  # fmt: skip
-        return 200, {"origin": origin, "name": f"the {data['role']}", "server": about, "url": self.url}
+        return 200, {"origin": origin, "name": f"the {data['role']}", "server": about, "url": "HTTPS://LABELS.INVALID"}
 
 
 @contextmanager
