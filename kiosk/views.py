@@ -285,10 +285,11 @@ def staff_page() -> str:
         seen = status(kiosk.home.journal, shutil.disk_usage(kiosk.home.folder).free)
     except JournalError as error:
         trouble = str(error)
+    last, last_ok = kiosk.background.last, kiosk.background.last_ok
+    found = worries(seen, trouble, kiosk.visits.alarms, last)
     return render_template(
-        "staff.html", kiosk=kiosk, seen=seen, last=kiosk.background.last,
-        worries=worries(seen, trouble, kiosk.visits.alarms, kiosk.background.last), last_ok=kiosk.background.last_ok, now=kiosk.now(),
-    )  # fmt: skip
+        "staff.html", kiosk=kiosk, seen=seen, worries=found, last=last, last_ok=last_ok, now=kiosk.now()
+    )
 
 
 def _svg(rows: list[list[bool]]) -> Markup:
