@@ -17,7 +17,7 @@ from custody.events import MediumIdentity, identities
 from custody.rules import Facts
 from lending import tables
 from lending.db import Tx
-from lending.record import about, codes_near, facts_about, is_code, storable
+from lending.record import Reader, about, codes_near, facts_about, is_code, storable
 
 FOR_GOOD = ("gift", "recycling")
 
@@ -39,9 +39,9 @@ class Rebuilt:
 
 def refresh(tx: Tx, subjects: Collection[str]) -> None:
     """Fold the devices and media again that an event about these subjects can have touched."""
-    done: set[str] = set()
+    done, reader = set[str](), Reader(tx)
     for code in sorted(codes_near(tx, subjects)):
-        done |= _put_device(tx, code)
+        done |= _put_device(tx, reader, code)
     for medium in sorted(one for one in subjects if one.startswith("m-") and one not in done):
         _put_loose_medium(tx, medium)
     tx.s.flush()
@@ -57,7 +57,7 @@ def rebuild(tx: Tx) -> Rebuilt:
     subjects = tx.s.scalars(select(tables.Mention.subject).distinct().where(tables.Mention.n.in_(accepted))).all()
     done: set[str] = set()
     for code in sorted(one for one in subjects if is_code(one)):
-        done |= _put_device(tx, code)
+        done |= _put_device(tx, Reader(tx), code)
     for medium in sorted(one for one in subjects if one.startswith("m-") and one not in done):
         _put_loose_medium(tx, medium)
     tx.s.flush()
@@ -121,9 +121,9 @@ def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
     return "out" if reported(tx, facts, device) is None else "reported"
 
 
-def _put_device(tx: Tx, code: str) -> set[str]:
+def _put_device(tx: Tx, reader: Reader, code: str) -> set[str]:
     """Write a device's row and those of all media it ever held; return these media."""
-    facts = facts_about(tx, code)
+    facts = reader.facts_about(code)
     policy = replace(tx.policy, inventory_days=None)  # what depends on today is no cache
     reasons = rules.why_not_lendable(facts, code, policy)
     state = rules.state_of(facts, code)

@@ -80,22 +80,42 @@ def opened(tx: Tx, envelopes: Iterable[bytes]) -> Iterator[Event]:
         yield open_(envelope, store.key, tx.world)
 
 
+class Reader:
+    """Opens events of one transaction, each once, its signature checked; keep it no longer than one piece of work."""
+
+    def __init__(self, tx: Tx) -> None:
+        """Read through this transaction."""
+        self._tx, self._store = tx, Store(tx)
+        self._opened: dict[int, Event] = {}
+
+    def about(self, subjects: Collection[str]) -> list[Event]:
+        """Return the accepted events that mention any of these subjects, in order of arrival."""
+        found: set[int] = set()
+        for part in _chunks(sorted(one for one in subjects if one == storable(one))):
+            query = (
+                select(tables.EventRow.n, tables.EventRow.envelope)
+                .join(tables.Mention, tables.Mention.n == tables.EventRow.n)
+                .where(tables.Mention.subject.in_(part), tables.EventRow.refused.is_(None))
+            )
+            for row in self._tx.s.execute(query):
+                found.add(row.n)
+                if row.n not in self._opened:
+                    self._opened[row.n] = open_(row.envelope, self._store.key, self._tx.world)
+        return [self._opened[n] for n in sorted(found)]
+
+    def facts_about(self, device: str) -> Facts:
+        """Fold everything that bears on one device."""
+        return rules.gather(device, self.about)
+
+
 def about(tx: Tx, subjects: Collection[str]) -> list[Event]:
     """Return the accepted events that mention any of these subjects, in order of arrival."""
-    found: dict[int, bytes] = {}
-    for part in _chunks(sorted(one for one in subjects if one == storable(one))):
-        query = (
-            select(tables.EventRow.n, tables.EventRow.envelope)
-            .join(tables.Mention, tables.Mention.n == tables.EventRow.n)
-            .where(tables.Mention.subject.in_(part), tables.EventRow.refused.is_(None))
-        )
-        found.update((row.n, row.envelope) for row in tx.s.execute(query))
-    return list(opened(tx, (found[n] for n in sorted(found))))
+    return Reader(tx).about(subjects)
 
 
 def facts_about(tx: Tx, device: str) -> Facts:
     """Fold everything that bears on one device, afresh from its signed events."""
-    return rules.gather(device, lambda subjects: about(tx, subjects))
+    return Reader(tx).facts_about(device)
 
 
 def codes_near(tx: Tx, subjects: Collection[str]) -> set[str]:

@@ -113,9 +113,7 @@ def test_each_way_of_cheating_is_found(busy: House, engine: Engine, code_wanted:
     assert broken.value.code == code_wanted
 
 
-def inject_exit(
-    house: House, name: str, media: list[str], after_seq: Callable[[int], int] = lambda seq: seq
-) -> EventHash:
+def inject_exit(house: House, name: str, media: list[str]) -> EventHash:
     """Let the server itself sign an exit that the gate never saw, as somebody with its key could."""
     with house.db.transaction() as tx:
         body = {"device": name, "why": "loan", "loan": None, "media": media, "who": house.desk.who()}
