@@ -73,7 +73,10 @@ def code_in(path: str) -> str | None:
 
 
 def read_referral(form: Form) -> tuple[ReferralForm, list[Problem]]:
-    """Read the referral form. Children are counted per band; nothing typed counts as none."""
+    """Read the referral form. Children are counted per band; nothing typed counts as none.
+
+    What is no number of adults is read as 0, which the use case refuses.
+    """
     problems: list[Problem] = []
     children = {}
     for band in BANDS:
@@ -83,11 +86,9 @@ def read_referral(form: Form) -> tuple[ReferralForm, list[Problem]]:
             problems.append(Problem("children", text_, f"children_{band}"))
         elif number:
             children[band] = number
-    adults = whole(form, "adults", -1, MOST_CHILDREN)
-    if adults is None or adults < 0:
-        problems.append(Problem("adults", f"Adults must be a number from 0 to {MOST_CHILDREN}", "adults"))
     answers = ReferralForm(
-        client_reference=text(form, "client_reference"), postcode=text(form, "postcode"), adults=max(adults or 0, 0),
+        client_reference=text(form, "client_reference"), postcode=text(form, "postcode"),
+        adults=whole(form, "adults", 0, 99) or 0,
         children=children, need=text(form, "need"), internet=text(form, "internet"), purpose=text(form, "purpose"),
         ground=text(form, "ground"), contact_name=text(form, "contact_name"),
         contact_phone=text(form, "contact_phone"), via_partner=text(form, "via_partner") == "yes",
@@ -130,7 +131,8 @@ def read_items(form: Form) -> tuple[dict[str, int], list[Problem]]:
     return found, problems
 
 
-def problems_of(reasons: Iterable[Reason], anchors: Mapping[str, str] | None = None) -> list[Problem]:
-    """Return a use case's reasons as problems of the fields they name."""
-    places = anchors or {}
-    return [Problem(r.subject, r.text, places.get(r.subject, r.subject) or "main-content") for r in reasons]
+def problems_of(
+    reasons: Iterable[Reason], texts: Mapping[str, str], anchors: Mapping[str, str]
+) -> list[Problem]:
+    """Return a use case's reasons as problems of the fields they name, in the field's own words where there are any."""
+    return [Problem(r.subject, texts.get(r.subject, r.text), anchors.get(r.subject, r.subject)) for r in reasons]

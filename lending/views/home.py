@@ -52,11 +52,13 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
     if by.roles & {"desk", "supervisor", "partner", "data-protection"}:
         waiting = len(referrals.referrals(tx, by, "waiting"))
         hint = "Approve or decline" if by.roles & {"desk", "supervisor"} else "With the device bank"
+        decides = bool(by.roles & {"desk", "supervisor"})
         here = url_for("partners.listing", state="waiting")
-        yield Card(waiting, "referrals waiting", hint, here, waits=waiting > 0 and bool(by.roles & {"desk", "supervisor"}))
+        yield Card(waiting, "referrals waiting", hint, here, waits=waiting > 0 and decides)
     if by.roles & {"desk", "supervisor", "volunteer"}:
         back = len(loans.awaiting_receipt(tx))
-        yield Card(back, "reported returned", "Not yet in our hands: receive them", url_for("desk.receive"), waits=back > 0)
+        here = url_for("desk.receive")
+        yield Card(back, "reported returned", "Not yet in our hands: receive them", here, waits=back > 0)
     if by.roles & {"desk", "supervisor", "partner"}:
         found = loans.loans(tx, by)
         ready = sum(loan.state == "approved" for loan in found)
@@ -65,7 +67,8 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
         staff = bool(by.roles & {"desk", "supervisor"})
         hint = "Nothing handed over yet"
         yield Card(ready, "loans approved", hint, url_for("desk.listing", state="approved"), waits=ready > 0 and staff)
-        yield Card(out, "loans out", f"{late} past the day agreed" if late else "None late", url_for("desk.listing", state="out"))
+        hint = f"{late} past the day agreed" if late else "None late"
+        yield Card(out, "loans out", hint, url_for("desk.listing", state="out"), waits=late > 0 and staff)
 
 
 def _stock(tx: Tx, by: Actor) -> Iterator[Card]:

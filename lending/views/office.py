@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from custody.errors import Refused
+from custody.errors import Reason, Refused
 from lending import audit, auth, forms, history, origins, quarantine
 from lending.errors import BrokenPromise
 from lending.origins import OriginLine
@@ -131,5 +131,5 @@ def _machine(origin: str) -> OriginLine:
     with auth.services().db.read() as tx:
         found = next((one for one in origins.listing(tx) if one.id == origin and one.role != "server"), None)
     if found is None:
-        raise Refused([refusals.Reason("unknown-origin", f"{origin[:40]!r} is no machine enrolled here")])
+        raise Refused([Reason("unknown-origin", f"{origin[:40]!r} is no machine enrolled here")])
     return found

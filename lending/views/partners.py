@@ -9,6 +9,20 @@ from lending.views import refusals
 blueprint = Blueprint("partners", __name__)
 
 ANCHORS = {"children": "children_0-4"}
+QUESTIONS = (
+    "client_reference", "postcode", "adults", "children", "need", "internet", "purpose", "ground", "via_partner",
+    "contact_name", "contact_phone", "safe_contact", "language", "told_how",
+)  # fmt: skip
+"""The fields in the order of the page: problems are listed in the same order."""
+
+UNCHOSEN = {
+    "need": "Choose which device would help most",
+    "internet": "Choose what internet they have at home",
+    "purpose": "Choose what it is mainly for",
+    "ground": "Choose why they qualify",
+    "safe_contact": "Choose whether it is safe to contact them",
+    "told_how": "Choose how they know what we keep about them",
+}
 DECIDERS = ("desk", "supervisor")
 
 
@@ -39,9 +53,8 @@ def send() -> ResponseReturnValue:
         return _form([])
     answers, problems = forms.read_referral(request.form)
     answers = referrals.tidied(answers)
-    named = {problem.field for problem in problems}
-    wrong = [reason for reason in referrals.what_is_wrong(answers) if reason.subject not in named]
-    problems += forms.problems_of(wrong, ANCHORS)
+    problems += forms.problems_of(referrals.what_is_wrong(answers), UNCHOSEN, ANCHORS)
+    problems.sort(key=lambda problem: QUESTIONS.index(problem.field))
     if problems:
         return _form(problems), 422
     if step != "send":

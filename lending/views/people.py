@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from custody.errors import Refused
+from custody.errors import Reason, Refused
 from lending import auth, forms, people
 from lending.people import Account
 from lending.views import refusals
@@ -68,7 +68,7 @@ def disable(number: int) -> ResponseReturnValue:
     """Close an account and end every session of it."""
     services, account = auth.services(), _account(number)
     if number == auth.actor().account_id:
-        raise Refused([refusals.Reason("own-account", "You cannot close your own account; another administrator can")])
+        raise Refused([Reason("own-account", "You cannot close your own account; another administrator can")])
     with services.db.transaction() as tx:
         people.disable(tx, number, services.now())
     flash(f"{account.name} can no longer sign in.")
@@ -80,7 +80,7 @@ def _account(number: int) -> Account:
     with auth.services().db.read() as tx:
         found = next((one for one in people.list_accounts(tx) if one.id == number), None)
     if found is None:
-        raise Refused([refusals.Reason("unknown-account", f"there is no account number {number}")])
+        raise Refused([Reason("unknown-account", f"there is no account number {number}")])
     return found
 
 

@@ -21,6 +21,7 @@ TECHNIQUES: Mapping[str, str] = {
     "erase-sanitize": "Erase and sanitize",
     "destroy": "Physical destruction",
 }
+READBACKS: Mapping[str, str] = {"full": "Full read-back", "sampled": "Sampled read-back"}
 PATTERNS: Mapping[str, str] = {"zero": "zeros", "random": "random data"}
 
 
@@ -56,7 +57,7 @@ def _sheet(evidence: Evidence) -> Sheet:
         seen = "seen at work" if evidence.firmware.transition_observed else "never seen at work"
         said = "accepted" if evidence.firmware.accepted else "not accepted"
         found.append(("The drive's own command", f"{said}, {seen}; last status {evidence.firmware.status or 'none'}"))
-    found.extend((("Full read-back" if one.kind == "full" else "Sampled read-back"), _read(one)) for one in evidence.readbacks)
+    found.extend((READBACKS.get(one.kind, one.kind), _read(one)) for one in evidence.readbacks)
     found.append(("Known blocks (canaries)", _canaries(evidence.canaries)))
     found.append(("Size before and after", _sizes(evidence)))
     found.append(("Hidden areas", evidence.hidden_areas))
