@@ -163,7 +163,8 @@ def parse(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """
     entries: list[dict[str, Any]] = []
     end = 0
-    for line in data.rstrip(b"\0").split(b"\n"):
+    *lines, _ = data.rstrip(b"\0").split(b"\n")  # what no newline ends was torn, however whole it looks
+    for line in lines:
         entry = _decode(line)
         if entry is None:
             break
