@@ -120,6 +120,7 @@ def test_a_practice_drive_on_a_read_only_file_system_is_refused(tmp_path: Path, 
         write_sidecar(file, Sidecar("PRACTICE-7F3A", "Practice drive", ""))
         assert why_ours(file) == []
         assert run("mount", "-o", "remount,ro", str(tmp_path)).returncode == 0
+        assert [reason.code for reason in why_ours(file)] == ["read-only"]  # in the plan already
         assert refusals(medium_at(file)) == {"read-only"}
     finally:
         assert run("umount", str(tmp_path)).returncode == 0
