@@ -137,7 +137,7 @@ def partners(tx: Tx) -> list[tuple[int, str]]:
 def list_accounts(tx: Tx) -> list[Account]:
     """Return every account, by name."""
     query = select(tables.AccountRow, tables.Partner.name).outerjoin(tables.Partner).order_by(tables.AccountRow.name)
-    return [_account(row, partner or "") for row, partner in tx.s.execute(query).tuples()]
+    return [_account(row, partner or "") for row, partner in tx.s.execute(query)]
 
 
 def actor(tx: Tx, account_id: int) -> Actor | None:
