@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlite_utils import Database
 
@@ -36,7 +35,7 @@ def connect(path: Path, *, readonly: bool) -> Database:
         raise JournalError(f"there is no journal at {path}; make one with the program's 'init'")
     mode = "ro" if readonly else "rw"
     with told(path):
-        db = Database(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=PATIENCE))
+        db = Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE))
         try:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA cell_size_check=ON")
