@@ -15,7 +15,7 @@ from custody.events import PrivateKey
 from custody.journal import Journal
 from custody.sync import Exchanged, HttpRoad, Road, StickRoad, exchange
 
-SWEEP_EVERY = 2.0
+PAUSE = 2.0  # seconds between two looks
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ def _road(journal: Journal, transport: PrivateKey, now: Callable[[], datetime], 
 
 
 class Background(threading.Thread):
-    """Sweeps every two seconds and syncs every `every` seconds until it is stopped."""
+    """Sweeps every `pause` seconds and syncs every `every` seconds until it is stopped."""
 
-    def __init__(self, sweep: Callable[[], None], sync_once: Callable[[], SyncReport], every: float) -> None:
+    def __init__(
+        self, sweep: Callable[[], None], sync_once: Callable[[], SyncReport], every: float, pause: float = PAUSE
+    ) -> None:
         """Prepare; nothing runs before `start`."""
         super().__init__(name="kiosk-background", daemon=True)
-        self._sweep, self._sync, self._every = sweep, sync_once, every
+        self._sweep, self._sync, self._every, self._pause = sweep, sync_once, every, pause
         self._stopped = threading.Event()
         self.last: SyncReport | None = None
         self.last_ok: datetime | None = None
@@ -74,8 +76,8 @@ class Background(threading.Thread):
                     self.sync_now()
             except Exception:  # this is the thread's main(): it may not die while the kiosk lives
                 logging.getLogger(__name__).exception("the kiosk's background work failed; it goes on")
-            waited += SWEEP_EVERY
-            self._stopped.wait(SWEEP_EVERY)
+            waited += self._pause
+            self._stopped.wait(self._pause)
 
     def sync_now(self) -> SyncReport:
         """Sync once and remember how it went."""

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 unexpected, 2 wrong usage or settings, 3 refused, 6 waitin
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -134,7 +133,7 @@ def sync_once(args: argparse.Namespace) -> int:
     home = Home(args.home)
     _, transport = keys(home)
     report, done = sync(home.journal, transport, now, args.stick)
-    waiting = done.waiting if done else status(home.journal, 0).waiting
+    waiting = done.waiting if done else status(home.journal).waiting
     if args.json:
         told = {"ok": report.ok, "text": report.text, "messages": list(report.messages), "waiting": waiting}
         print(json.dumps(told, ensure_ascii=False))
@@ -147,7 +146,7 @@ def sync_once(args: argparse.Namespace) -> int:
 def show_status(args: argparse.Namespace) -> int:
     """Print the kiosk's own view of itself."""
     home = Home(args.home)
-    seen = status(home.journal, shutil.disk_usage(home.folder).free).to_json()
+    seen = status(home.journal).to_json()
     if args.json:
         print(json.dumps(seen, ensure_ascii=False))
     else:

@@ -1,5 +1,6 @@
 """What staff are told: is everything sent, is the clock right, does anybody have to look at something."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,8 @@ def worries(seen: Status | None, trouble: str, told: Sequence[str], last: SyncRe
     return found
 
 
-def status(journal: Path, room: int) -> Status:
-    """Read the journal; raises `JournalError` when that cannot be done. `room` is the disk's free space in bytes."""
+def status(journal: Path) -> Status:
+    """Read the journal; raises `JournalError` when that cannot be done."""
     with Journal.open(journal) as opened:
         server = opened.server()
         return Status(
@@ -65,5 +66,5 @@ def status(journal: Path, room: int) -> Status:
             position=opened.position(),
             clock_offset=opened.clock_offset(),
             alarms=tuple(alarm.sentence for alarm in opened.alarms()),
-            room=room,
+            room=shutil.disk_usage(journal.parent).free,
         )

@@ -5,7 +5,6 @@ holds one random number, which names its session in memory here; nothing about p
 """
 
 import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -282,7 +281,7 @@ def staff_page() -> str:
     """Show staff what waits, how the last sync went, what needs a person, and which words nobody reviewed."""
     kiosk, seen, trouble = here(), None, ""
     try:
-        seen = status(kiosk.home.journal, shutil.disk_usage(kiosk.home.folder).free)
+        seen = status(kiosk.home.journal)
     except JournalError as error:
         trouble = str(error)
     last, last_ok = kiosk.background.last, kiosk.background.last_ok
