@@ -23,7 +23,7 @@ LONGER_ON_PURPOSE: dict[str, str] = {}
 
 # Written in pieces so that this file does not contain what it forbids.
 FORBIDDEN = {
-    "a path of one machine": r"(?<![\w.$}])/(?:root|work|opt|home/[a-z])(?=/|\b)(?!/?[<{$])",
+    "a path of one machine": r"(?<![\w.$}])/(?:root|work|opt/(?:pypi|wheels)|home/[a-z])(?=/|\b)(?!/?[<{$])",
     "a registry or mirror": "|".join(
         ["pypi" + r"\.org", "python" + "hosted", "npm" + r"js\.(?:org|com)", "deb" + r"\.debian\.org"]
     ),
@@ -32,7 +32,8 @@ FORBIDDEN = {
 }
 
 PERMISSIVE = re.compile(
-    r"\b(MIT|BSD|0BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|LGPL|Lesser|HPND|Unlicense|Zlib|CC0)\b",
+    r"\b(MIT|BSD|0BSD|Apache|ISC|PSF|Python Software Foundation|Public Domain|"
+    r"MPL|Mozilla|LGPL|Lesser|HPND|Unlicense|Zlib|CC0)\b",
     re.IGNORECASE,
 )
 

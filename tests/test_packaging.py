@@ -15,6 +15,7 @@ from tests.conftest import REPOSITORY
 
 PACKAGES = ("custody", "kiosk", "labels", "lending", "station", "wipe_profiles")
 NEVER_IMPORTED = {
+    "govuk-frontend-jinja": "its templates are loaded by name",
     "gunicorn": "started as a program",
     "psycopg": "loaded by SQLAlchemy from the address of the database",
 }
