@@ -164,12 +164,17 @@ def pretty(code: str) -> str:
 
 def address(host: str, code: str) -> str:
     """Return what a label's QR says: `HTTPS://HOST/D/CODE`, all within the QR alphanumeric set."""
-    return f"HTTPS://{host.upper()}/D/{code}"
+    return f"HTTPS://{_bare(host)}/D/{code}"
 
 
 def slip_address(host: str, code: str, answers: str | None) -> str:
     """Return what a return slip's QR says; `answers` is the hash of the exit it answers, if known."""
-    return f"HTTPS://{host.upper()}/R/{code}" + (f"/{answers.upper()}" if answers else "")
+    return f"HTTPS://{_bare(host)}/R/{code}" + (f"/{answers.upper()}" if answers else "")
+
+
+def _bare(host: str) -> str:
+    """Return a host in capitals; people configure `https://host/` and mean the host."""
+    return host.rsplit("://", maxsplit=1)[-1].rstrip("/").upper()
 
 
 def _letters(text: str) -> str:

@@ -1,9 +1,8 @@
 """Which font a PDF label is set in, and what that font can print.
 
-Looked for, in this order: `labels/static/vendor` (where set-up may put a self-hosted font), then the
-machine's own font folders (XDG base directory specification: `fonts/` below each of `XDG_DATA_DIRS`), for
-Noto Sans or DejaVu Sans, both free. Without either, Bitstream Vera, which reportlab brings along, prints
-Western European letters.
+Looked for in the machine's font folders (XDG base directory specification: `fonts/` below each of
+`XDG_DATA_DIRS`): Noto Sans, then DejaVu Sans, both free. Without either, Bitstream Vera, which reportlab brings
+along, prints Western European letters.
 
 Text is set letter by letter, left to right. Scripts that join or reorder their letters (Arabic, Hebrew, the
 scripts of India and South-East Asia) would come out wrong, so they are never tried: such text is replaced,
@@ -56,10 +55,7 @@ class Face:
 def folders() -> list[Path]:
     """Return the folders to look for fonts in, best first."""
     data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
-    return [
-        Path(__file__).parent / "static" / "vendor",
-        *(Path(each, "fonts") for each in data.split(":") if each),
-    ]
+    return [Path(each, "fonts") for each in data.split(":") if each]
 
 
 def face(places: Iterable[Path] | None = None) -> Face:
