@@ -174,6 +174,25 @@ def server_writer(origin: OriginId, key: PublicKey, name: str, transport: Public
     return Writer(origin, Role.SERVER, name, (KeySpan(key, 1, None),), transport)
 
 
+def root_statement(world: World, server_key: PublicKey) -> bytes:
+    """Return what an organisation's offline root key signs to vouch for a server's key."""
+    return f"kitbank {world} server key {server_key.hex}".encode()
+
+
+def check_root(world: World, server_key: PublicKey, given: Mapping[str, Any]) -> PublicKey:
+    """Return the root key that vouches for a server's key (`given` has `key` and `signature`, in hexadecimal).
+
+    Raises `BadSignature` or `BadEvent` when it does not vouch for exactly this key in this world.
+    """
+    root = PublicKey.from_hex(str(given.get("key")))
+    try:
+        signature = bytes.fromhex(str(given.get("signature")))
+    except ValueError as error:
+        raise BadSignature("the root key's signature is not hexadecimal") from error
+    root.verify(signature, root_statement(world, server_key))
+    return root
+
+
 def checkpoint_body(heads: Mapping[OriginId, Head]) -> dict[str, Any]:
     """Return the body of a `checkpoint` over these heads."""
     return {"heads": {origin: {"seq": h.seq, "hash": h.hash} for origin, h in sorted(heads.items()) if h.seq}}

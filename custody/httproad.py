@@ -10,9 +10,9 @@ from typing import Any
 
 import requests
 
-from custody.chain import Writer, server_writer
+from custody.chain import Writer, check_root, server_writer
 from custody.errors import BadEvent, CustodyError, RoadDown, SyncRefused
-from custody.events import Digest, OriginId, PrivateKey, PublicKey, Role, origin_id
+from custody.events import Digest, OriginId, PrivateKey, PublicKey, Role, World, origin_id
 from custody.journal import Journal
 from custody.roads import Ack, FeedPage
 from custody.signing import ClockWrong, problem_in, sign_request
@@ -33,6 +33,8 @@ class Enrolled:
     server: Writer
     fingerprint: str
     url: str
+    root: str
+    """The fingerprint of the organisation's root key that vouches for the server, "" where none does."""
 
 
 class HttpRoad:
@@ -108,10 +110,12 @@ def enrol(
     transport_key: PublicKey | PrivateKey,
     now: datetime,
     fingerprint: str | None = None,
+    root: PublicKey | None = None,
 ) -> Enrolled:
     """Enrol this origin with a one-time code and trust the server that answers from then on.
 
-    With `fingerprint` (as the administrator's screen shows it) any other server is refused. Raises `RoadDown`,
+    With `fingerprint` (as the administrator's screen shows it) any other server is refused; with `root` any that this
+    organisation's root key does not vouch for. What a root key says is checked in any case. Raises `RoadDown`,
     `SyncRefused` (wrong, used or expired code; another world; not that server), `Refused` when the journal
     already belongs to another server.
     """
@@ -139,8 +143,24 @@ def enrol(
             f"the server that answered has the fingerprint {server_key.fingerprint}, not {fingerprint}; do not go on, "
             "and tell an administrator"
         )
+    vouched = _vouched(journal.world, server_key, about.get("root"), root)
     journal.enrol(server, url)  # the address that just worked; what the labels say may not be reachable from here
-    return Enrolled(given, name, server, server_key.fingerprint, url)
+    return Enrolled(given, name, server, server_key.fingerprint, url, vouched)
+
+
+def _vouched(world: World, server_key: PublicKey, given: object, wanted: PublicKey | None) -> str:
+    """Return the fingerprint of the root key that vouches for this server; refuse a false or missing word."""
+    if given is None:
+        if wanted is None:
+            return ""
+        raise SyncRefused("no root key vouches for the server that answered; do not go on, tell an administrator")
+    try:
+        root = check_root(world, server_key, given if isinstance(given, Mapping) else {})
+    except BadEvent as error:
+        raise SyncRefused(f"the root key's word for this server is false ({error}); do not go on") from error
+    if wanted is not None and root != wanted:
+        raise SyncRefused(f"another root key ({root.fingerprint}) vouches for this server than yours; do not go on")
+    return root.fingerprint
 
 
 def _send(

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from custody.chain import server_writer
+from custody.chain import root_statement, server_writer
 from custody.events import PrivateKey, Role, World, origin_id
 from custody.rules import Policy
 from lending import history, migrations, tables
@@ -20,11 +20,6 @@ class Founded:
 
     db: Database
     fingerprint: str
-
-
-def root_statement(world: World, key_hex: str) -> bytes:
-    """Return what an organisation's offline root key signs to vouch for a server's key."""
-    return f"kitbank {world} server key {key_hex}".encode()
 
 
 def found(
@@ -56,7 +51,7 @@ def found(
             "world": str(world),
         }  # fmt: skip
         if root is not None:
-            signature = root.sign(root_statement(world, key.public.hex))
+            signature = root.sign(root_statement(world, key.public))
             body["root"] = {"key": root.public.hex, "signature": signature.hex()}
         history.append(tx, "origin.enrolled", server, body, now)
     return Founded(Database(engine, world, server, key, policy or Policy()), key.public.fingerprint)

@@ -31,6 +31,7 @@ def add_verbs(verb: AddVerb) -> None:
     join.add_argument("url", metavar="URL")
     join.add_argument("code", metavar="CODE")
     join.add_argument("--fingerprint", help="the server's, as the administrator's screen shows it")
+    join.add_argument("--root", metavar="HEX", help="join only a server that this root key of the organisation signed")
     talk = verb("sync", sync, "send what was recorded, fetch what others recorded")
     talk.add_argument("--stick", type=Path, metavar="DIR", help="over a USB stick mounted there")
 
@@ -145,16 +146,20 @@ def enrol_here(session: Session, arguments: argparse.Namespace) -> int:
             transport_key=read_public(config.transport_key)[0],
             now=session.now(),
             fingerprint=arguments.fingerprint,
+            root=PublicKey.from_hex(arguments.root) if arguments.root else None,
         )
     data = {
         "origin": joined.origin,
         "name": joined.name,
         "server": joined.server.id,
         "fingerprint": joined.fingerprint,
+        "root": joined.root,
         "url": joined.url,
     }
-    said = f"Enrolled as {joined.name}. Compare with the administrator's screen: {joined.fingerprint}"
-    session.answer(data, [said])
+    said = [f"Enrolled as {joined.name}. Compare with the administrator's screen: {joined.fingerprint}"]
+    if joined.root:
+        said.append(f"The organisation's root key vouches for that server: {joined.root}")
+    session.answer(data, said)
     return 0
 
 

@@ -190,6 +190,7 @@ class Site(ThreadingHTTPServer):
         self.hang_up_after: int | None = None
         self.asked: list[str] = []
         self.codes: dict[str, str] = {}
+        self.root: dict[str, str] = {}
         self.lock = threading.Lock()
 
     @property
@@ -233,6 +234,7 @@ class Site(ThreadingHTTPServer):
         about = {
             "origin": writer.id, "key": writer.keys[0].key.hex, "name": writer.name,
             "fingerprint": writer.keys[0].key.fingerprint,
+            **({"root": self.root} if self.root else {}),
         }  # fmt: skip
         return 200, {"origin": origin, "name": f"the {data['role']}", "server": about, "url": "HTTPS://LABELS.INVALID"}
 

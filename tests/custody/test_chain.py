@@ -2,7 +2,7 @@
 
 import pytest
 
-from custody.chain import Ledger, Writer, check_checkpoint, checkpoint_body
+from custody.chain import Ledger, Writer, check_checkpoint, check_root, checkpoint_body, root_statement
 from custody.errors import BadSignature, Fork, Gap, UnknownKey
 from custody.events import NOTHING, PrivateKey, Role, World, origin_id, seal
 from tests.factories import ALICE, NOON, Scribe, Town, left, medium, received, registered
@@ -244,3 +244,18 @@ def test_events_up_to_the_head_at_revocation_stand_even_when_they_arrive_later()
     town.ledger.take(town.server.envelopes[-1])
     taken = [town.ledger.take(envelope) for envelope in town.bench.envelopes]
     assert [[reason.code for reason in one.reasons] for one in taken] == [[], ["revoked"]]
+
+
+def test_a_root_key_vouches_for_one_server_key_in_one_world() -> None:
+    town, root = Town(), PrivateKey(b"r" * 32)
+    key = town.server.key.public
+    word = {"key": root.public.hex, "signature": root.sign(root_statement(World.REAL, key)).hex()}
+    assert check_root(World.REAL, key, word) == root.public
+    for world, other, said in (
+        (World.PRACTICE, key, word),
+        (World.REAL, town.bench.key.public, word),
+        (World.REAL, key, word | {"signature": "zz"}),
+        (World.REAL, key, word | {"key": town.kiosk.key.public.hex}),
+    ):
+        with pytest.raises(BadSignature):
+            check_root(world, other, said)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from custody.chain import root_statement
 from custody.errors import Refused, RoadDown, SyncRefused
-from custody.events import OriginId, PrivateKey, Role, World
+from custody.events import OriginId, PrivateKey, PublicKey, Role, World
 from custody.journal import Journal
 from custody.sync import Exchanged, HttpRoad, UnknownOrigin, enrol, exchange
 from tests.custody.simulators import CODE, NOW, Bench, SimulatedServer, Site, locked, served
@@ -347,6 +348,28 @@ def test_a_server_that_is_not_what_its_key_says_is_not_trusted(
     server.writer = replace(server.writer, id=OriginId("server-0000000000000000"))
     with Bench(tmp_path / "a") as one, pytest.raises(SyncRefused, match="not trusted"):
         enrol(one.journal, site.url, "ABCD", key=one.key, transport_key=one.transport, now=NOW)
+
+
+def test_a_root_keys_word_for_the_server_is_checked(tmp_path: Path, site: Site, server: SimulatedServer) -> None:
+    root = PrivateKey.generate()
+    word = root.sign(root_statement(World.PRACTICE, server.writer.keys[0].key)).hex()
+    key = PrivateKey.generate()
+    with Journal.create(tmp_path / "j.sqlite", role=Role.STATION, world=World.PRACTICE, key=key) as journal:
+
+        def join(wanted: PublicKey | None) -> str:
+            site.codes["ABCD"] = "station"
+            return enrol(journal, site.url, "ABCD", key=key, transport_key=key, now=NOW, root=wanted).root
+
+        with pytest.raises(SyncRefused, match="no root key vouches"):
+            join(root.public)
+        site.root = {"key": root.public.hex, "signature": "00" * 64}
+        with pytest.raises(SyncRefused, match="is false"):
+            join(None)
+        site.root = {"key": root.public.hex, "signature": word}
+        with pytest.raises(SyncRefused, match="another root key"):
+            join(key.public)
+        assert journal.server() is None
+        assert join(root.public) == root.public.fingerprint
 
 
 def test_an_enrolled_machine_does_not_go_over_to_another_server(bench: Bench) -> None:
