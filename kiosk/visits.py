@@ -162,6 +162,7 @@ class Visits:
                 left = "" if watched else ", and nobody was there to be told: look for the device"
                 self.alarm(f"The return of {wanted.code} could not be recorded{left}. {error}")
             state, _ = flow.step(state, answer)
+        ended = session.state.reading is not None and state.screen is Screen.IDLE
         session.state = state
-        if said == flow.Kept() and state.screen is Screen.IDLE:
+        if ended:
             session.language = self._language

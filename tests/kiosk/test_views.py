@@ -1,6 +1,8 @@
 """The screens, pressed like a person would: plain forms, no script."""
 
+import contextlib
 import re
+import subprocess
 import threading
 from pathlib import Path
 
@@ -115,6 +117,32 @@ def test_a_full_disk_thanks_nobody_and_asks_for_staff(kit: Kit) -> None:
     assert len(kit.returns()) == 1
 
 
+def test_a_disk_that_is_really_full_thanks_nobody(needs_root: None, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"this machine mounts nothing: {mounted.stderr.strip()}")
+    try:
+        kit = kit_in(small)
+        ann = kit.person()
+        ann.bring()
+        with (small / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(b"x" * 4096)
+        ann.press("/finish")
+        assert ann.title() == "Please hand it to a member of staff"
+        (small / "filler").unlink()
+        assert kit.returns() == []
+        ann.press("/finish")
+        assert ann.title() == "Thank you"
+        assert len(kit.returns()) == 1
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_a_damaged_journal_thanks_nobody(kit: Kit) -> None:
     ann = kit.person()
     ann.bring()
@@ -146,6 +174,20 @@ def test_somebody_who_walks_away_is_reset_and_the_device_recorded_with_a_call_fo
     assert 'dir="ltr"' in ann.page()
     (event,) = kit.returns()
     assert event.body["call_staff"] is True
+
+
+def test_a_language_stays_until_the_visit_ends(kit: Kit) -> None:
+    ann = kit.person()
+    ann.press("/language", to="pl")
+    ann.press("/language", to="xx")
+    ann.press("/scan", text="7K3Q")
+    ann.press("/keep")
+    assert ann.title() == "Oddaj urządzenie"
+    ann.bring()
+    ann.press("/finish")
+    assert ann.title() == "Dziękujemy"
+    ann.press("/keep")
+    assert ann.title() == "Bring a device back"
 
 
 def test_more_time_is_given_as_often_as_it_is_asked_for(kit: Kit) -> None:
