@@ -1,0 +1,1 @@
+"""Measurements: run them by hand, alone on the machine."""
