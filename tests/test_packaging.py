@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.xdist_group("wheel")
+
 PACKAGES = ("custody", "kiosk", "labels", "lending", "station", "wipe_profiles")
 NEVER_IMPORTED = {
     "govuk-frontend-jinja": "its templates are loaded by name",

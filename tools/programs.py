@@ -17,6 +17,8 @@ import requests
 SECONDS = 180.0
 START_SECONDS = 45.0
 STOP_SECONDS = 15.0
+SETTINGS = frozenset({"DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE"})
+"""Settings of a server that may be this machine's real one: a practice run takes none of them over."""
 
 
 class ProgramFailed(Exception):
@@ -54,7 +56,8 @@ class Programs:
         """Write logs below `home`; give every program these variables on top of the caller's."""
         self.logs = home / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.environment = {**os.environ, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", **environment}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("KITBANK_") and k not in SETTINGS}
+        self.environment = {**inherited, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", **environment}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     @staticmethod
