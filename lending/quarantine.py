@@ -34,7 +34,7 @@ def listing(tx: Tx) -> list[Kept]:
     """Return the newest `MOST` envelopes in quarantine, newest first."""
     row = tables.Quarantine
     query = select(row, tables.Origin.name).outerjoin(tables.Origin, tables.Origin.id == row.origin)
-    found = tx.s.execute(query.order_by(row.received_at.desc(), row.digest).limit(MOST)).tuples()
+    found = tx.s.execute(query.order_by(row.received_at.desc(), row.digest).limit(MOST)).all()
     return [
         Kept(one.digest, one.why, WHY.get(one.why, one.why), name or "", one.seq, one.text, one.received_at)
         for one, name in found

@@ -1,0 +1,161 @@
+"""Every route says who may use it, and nobody else can: the whole map of addresses, walked by every role."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from lending import auth, people
+from tests.lending.house import House
+from tests.lending.screens import READY, Browser, Town, populate
+
+STAFF = {"volunteer", "supervisor", "desk", "administrator", "auditor"}
+DESK = {"desk", "supervisor"}
+ALL = set(people.ROLES)
+
+WHO: Mapping[str, set[str] | str] = {
+    "static": "public",
+    "public.sign_in": "public",
+    "public.try_sign_in": "public",
+    "public.sign_out": ALL,
+    "public.set_password": "public",
+    "public.store_password": "public",
+    "public.label": "public",
+    "public.label_capitals": "public",
+    "public.slip": "public",
+    "public.slip_capitals": "public",
+    "home.home": ALL,
+    "devices.listing": STAFF,
+    "devices.find": STAFF,
+    "devices.device": STAFF,
+    "devices.proof": STAFF,
+    "devices.record": STAFF,
+    "devices.evidence": STAFF,
+    "partners.listing": DESK | {"partner", "data-protection"},
+    "partners.referral": DESK | {"partner", "data-protection"},
+    "partners.new": {"partner", "desk"},
+    "partners.send": {"partner", "desk"},
+    "partners.sent": {"partner", "desk"},
+    "partners.approve": DESK,
+    "partners.decline": DESK,
+    "desk.listing": DESK | {"partner"},
+    "desk.loan": DESK | {"partner"},
+    "desk.reserve": DESK,
+    "desk.hand_over": DESK,
+    "desk.release": DESK,
+    "desk.extend": DESK,
+    "desk.confirm_close": {"supervisor"},
+    "desk.close": {"supervisor"},
+    "desk.receive": DESK | {"volunteer"},
+    "desk.take": DESK | {"volunteer"},
+    "desk.confirm_dismiss": DESK,
+    "desk.dismiss": DESK,
+    "office.machines": {"administrator", "supervisor", "auditor"},
+    "office.make_code": {"administrator"},
+    "office.confirm_revoke": {"administrator"},
+    "office.revoke": {"administrator"},
+    "office.resume": {"administrator"},
+    "office.system": {"administrator", "auditor"},
+    "office.verify": {"administrator", "auditor"},
+    "office.checkpoint": {"administrator"},
+    "people.listing": {"administrator"},
+    "people.new": {"administrator"},
+    "people.create": {"administrator"},
+    "people.link": {"administrator"},
+    "people.confirm_disable": {"administrator"},
+    "people.disable": {"administrator"},
+}
+"""Who may use which page. Whoever adds a page decides it here too."""
+
+
+@pytest.fixture
+def town(house: House, tmp_path: Path) -> Town:
+    return populate(house, tmp_path)
+
+
+def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
+    """Return every route with an address that exists and each method that a browser uses."""
+    samples = {
+        "code": READY, "answers": "0" * 64, "token": "nothing", "event": town.wipe, "digest": "0" * 64,
+        "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "filename": "logo.svg",
+    }  # fmt: skip
+    with town.app.test_request_context():
+        for rule in town.app.url_map.iter_rules():
+            for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+                values = {name: samples[name] for name in rule.arguments}
+                if rule.endpoint.startswith("partners."):
+                    values.update(ref=town.waiting)
+                yield rule, method, town.app.url_for(rule.endpoint, **values)
+
+
+def ask(browser: Browser, method: str, path: str) -> int:
+    found = browser.get(path, follow=False) if method == "GET" else browser.post(path, follow=False)
+    return found.status_code
+
+
+def test_every_route_says_who_may_use_it_and_says_what_is_written_here(town: Town) -> None:
+    named = {}
+    for rule in town.app.url_map.iter_rules():
+        access = auth.access_of(town.app, rule.endpoint)
+        assert access is not None, f"{rule.rule} does not name its roles"
+        named[rule.endpoint] = set(access.roles) if access.kind == "roles" else access.kind
+    machines = {name for name, who in named.items() if who == "machines"}
+    assert all(name.startswith("api.") for name in machines)
+    assert {name: who for name, who in named.items() if name not in machines} == WHO
+
+
+def test_nobody_gets_into_a_page_of_another_role(town: Town) -> None:
+    for role in people.ROLES:
+        browser = town.browser(role)
+        for rule, method, path in pages(town):
+            access = auth.access_of(town.app, rule.endpoint)
+            if access is None or access.kind != "roles" or rule.endpoint == "public.sign_out":
+                continue
+            code = ask(browser, method, path)
+            assert (code == 403) == (role not in access.roles), f"{role} {method} {path}: {code}"
+            assert code < 500
+
+
+def test_a_stranger_is_sent_to_sign_in_and_changes_nothing(town: Town) -> None:
+    stranger = town.browser()
+    stranger.get("/sign-in")
+    for rule, method, path in pages(town):
+        access = auth.access_of(town.app, rule.endpoint)
+        if access is not None and access.kind == "roles":
+            found = stranger.client.open(path, method=method, data={"form_token": stranger.token})
+            assert found.status_code == 303, path
+            assert found.location.startswith("/sign-in"), path
+
+
+def test_a_form_without_this_sessions_token_is_refused(town: Town) -> None:
+    desk = town.browser("desk")
+    before = town.browser("desk")
+    for token in ("", "guessed", before.token):
+        found = desk.client.post(f"/loans/{town.loan}/reserve", data={"form_token": token, "code": READY})
+        assert found.status_code == 400
+        assert "Nothing was saved" in found.get_data(as_text=True)
+
+
+def test_a_view_that_names_no_role_is_closed_to_everybody(town: Town) -> None:
+    app: Flask = town.app
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    for role in ("administrator", ""):
+        found = town.browser(role).get("/forgotten")
+        assert found.status_code == 403
+        assert "secret" not in found.get_data(as_text=True)
+
+
+def test_a_role_that_does_not_exist_is_no_role_for_a_route() -> None:
+    with pytest.raises(ValueError, match="chief"):
+        auth.roles("chief")
+
+
+def test_a_partner_sees_its_own_referrals_and_loans_only(town: Town) -> None:
+    pat, ola = town.browser("partner"), town.browser(name="Ola")
+    for path in (f"/referrals/{town.waiting}", f"/loans/{town.loan}"):
+        assert pat.get(path).status_code == 200
+        assert ola.get(path).status_code == 404
+    assert "HH-211" not in ola.get("/referrals").get_data(as_text=True)
+    assert "HH-204" not in ola.get("/loans").get_data(as_text=True)
