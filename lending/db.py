@@ -55,10 +55,7 @@ class Database:
     def read(self) -> Iterator[Tx]:
         """Read one consistent moment; nothing written inside is kept."""
         with Session(_reading(self.engine), expire_on_commit=False) as s:
-            try:
-                yield Tx(s, self.world, self.server, None, self.policy)
-            finally:
-                s.rollback()
+            yield Tx(s, self.world, self.server, None, self.policy)
 
     def close(self) -> None:
         """Close every connection."""
