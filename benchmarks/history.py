@@ -89,7 +89,8 @@ def lives(bench: Writer, server: Writer, count: int) -> Iterator[tuple[bytes, Ev
 def _ready(
     bench: Writer, code: str, disk: MediumIdentity, after: EventHash | None, at: datetime
 ) -> Iterator[tuple[bytes, Event]]:
-    inside: dict[str, Any] = {"device": code, "after": after, "media": [disk.to_json()], "hardware": {}, "snapshot": DIGEST}
+    inside: dict[str, Any] = {"device": code, "after": after, "media": [disk.to_json()], "hardware": {}}
+    inside["snapshot"] = DIGEST
     yield bench.say("device.inventoried", code, inside, at)
     tests = {"device": code, "after": after, "results": {"electrical": "pass"}, "grade": "B", "who": WHO}
     yield bench.say("device.tested", code, tests, at)

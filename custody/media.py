@@ -66,4 +66,7 @@ class MediumIdentity:
 
 def is_storable(text: str) -> bool:
     """Tell whether a database can hold the text: no NUL (PostgreSQL refuses it), no half of a surrogate pair."""
-    return "\x00" not in text and not any(0xD800 <= ord(char) <= 0xDFFF for char in text)
+    try:
+        return b"\x00" not in text.encode()  # UTF-8 refuses exactly the halves of surrogate pairs
+    except UnicodeEncodeError:
+        return False

@@ -95,12 +95,13 @@ class _Walk:
         except BadEvent as error:
             raise BrokenPromise("chain", str(error), where) from error
         self._row_is_true(row, admission, where)
-        if set(named) != mentions(admission.event):
+        spoken_of = mentions(admission.event)
+        if set(named) != spoken_of:
             raise BrokenPromise("mention", "the index of what it speaks of was changed", where)
         if admission.reasons:
             self.refused += 1
             return
-        self._accepted(admission.event, where)
+        self._accepted(admission.event, spoken_of, where)
 
     def about(self, subjects: Collection[str]) -> Iterable[Event]:
         return (event for subject in subjects for event in self._about.get(subject, ()))
@@ -138,7 +139,7 @@ class _Walk:
         if {one.code for one in reasons_in(row.refused)} != {one.code for one in admission.reasons}:
             raise BrokenPromise("refusal", "it is stored as refused and should not be, or the other way round", where)
 
-    def _accepted(self, event: Event, where: str) -> None:
+    def _accepted(self, event: Event, spoken_of: Collection[str], where: str) -> None:
         if event.kind == "device.left":
             self._exit(event, where)
         elif event.kind == "checkpoint":
@@ -148,7 +149,7 @@ class _Walk:
             self.wipes += 1
         elif event.kind == "loan.closed":
             self.closed[str(event.body["loan"]), str(event.body["device"])] = str(event.body["how"])
-        for subject in mentions(event):
+        for subject in spoken_of:
             self._about[subject].append(event)
 
     def _exit(self, event: Event, where: str) -> None:
