@@ -132,6 +132,7 @@ def test_an_address_in_any_case_and_a_bare_code_are_the_same_thing(code: str) ->
     assert scanned == f"HTTPS://LEND.EXAMPLE.ORG:8443/D/{code}"
     assert codes.parse(scanned) == codes.parse(scanned.lower()) == codes.parse(f" {scanned}/ \r\n") == code
     assert codes.parse(codes.pretty(code)) == code
+    assert codes.address("https://lend.example.org:8443/", code) == scanned
 
 
 @given(CODES, st.text(alphabet="0123456789abcdef", min_size=64, max_size=64))
