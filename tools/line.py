@@ -138,7 +138,7 @@ def home_folder(wanted: Path | None) -> Path:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run the line; return 0 only if every step held."""
+    """Run the line; return 0 only if every step held, also when Ctrl-C ends the open service afterwards."""
     parser = argparse.ArgumentParser(prog="tools.line", description="The whole line on practice drives.")
     parser.add_argument("--once", action="store_true", help="do not stay open; exit 0 only if every step held")
     parser.add_argument("--home", type=Path, help="folder to leave everything in; new or empty")
@@ -146,14 +146,13 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, end_on_signal)
     scene, began = Scene(home_folder(options.home)), time.monotonic()
     print(f"Kitbank on practice drives, in {scene.home}; no real drive is touched.\n", flush=True)
+    held = False
     try:
-        done = run_line(scene)
-        held = report(done, time.monotonic() - began)
+        held = report(run_line(scene), time.monotonic() - began)
         if not options.once:
             stay_open(scene)
     except KeyboardInterrupt:
         print("\nStopping.", flush=True)
-        held = options.once is False
     finally:
         scene.programs.stop_all()
         if options.home is None and options.once:
