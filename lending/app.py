@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response
 
 from custody.errors import Refused
 from custody.keyfile import read_key
-from lending import auth
+from lending import auth, installation
 from lending.auth import Services
 from lending.config import Config
-from lending.db import Database, connect, opened
+from lending.db import Database, connect
 from lending.errors import NotReady
 from lending.views import api, desk, devices, home, office, partners, people, public, refusals, words
 
@@ -72,7 +72,8 @@ def open_database(config: Config) -> Database:
     """Open the installation's database with the server's key. Raises `NotReady` or `KeyFileError`."""
     if not config.key_file.exists():
         raise NotReady(f"{config.key_file} is missing; run `kitbank-lending init` first")
-    return opened(connect(config.database_url), read_key(config.key_file).key, config.policy)
+    key = read_key(config.key_file).key
+    return installation.reopen(connect(config.database_url), key, config.world, config.policy)
 
 
 def _templates(app: Flask) -> None:

@@ -20,7 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select, update
 
 from lending import tables
-from lending.db import Tx
+from lending.db import Database, Tx
 from lending.errors import refused
 
 ROLES = ("volunteer", "supervisor", "partner", "desk", "administrator", "auditor", "data-protection")
@@ -197,20 +197,25 @@ def set_password(tx: Tx, account_id: int, password: str) -> None:
     tx.s.execute(update(tables.AccountRow).where(tables.AccountRow.id == account_id).values(password_hash=hashed))
 
 
-def check_password(tx: Tx, email: str, password: str, now: datetime) -> Actor | None:
-    """Return who signs in, or None for a wrong address or password (commit also then: the try is counted).
+def sign_in(db: Database, email: str, password: str, now: datetime) -> Actor | None:
+    """Return who signs in, or None for a wrong address or password.
 
-    Raises `Refused` with code `throttled` after too many wrong tries.
+    The try is counted before the password is looked at and taken back when it was right; the slow part runs between
+    two transactions, so that guessing holds up nobody's work. Raises `Refused` with code `throttled`.
     """
     key = "email:" + email.strip().casefold()
-    refuse_if_throttled(tx, key, now)
-    row = tx.s.scalar(select(tables.AccountRow).where(tables.AccountRow.email == email.strip().casefold()))
-    right = _password_fits(row.password_hash if row else None, password)
-    if row is None or not right or row.disabled:
+    with db.transaction() as tx:
+        refuse_if_throttled(tx, key, now)
         count_try(tx, key, now)
+        row = tx.s.scalar(select(tables.AccountRow).where(tables.AccountRow.email == email.strip().casefold()))
+    right = _password_fits(row.password_hash if row else None, password[:LONGEST_PASSWORD])
+    if row is None or not right:
         return None
-    tx.s.execute(delete(tables.SignInAttempt).where(tables.SignInAttempt.key == _digest(key)))
-    return _actor(row)
+    with db.transaction() as tx:
+        found = actor(tx, row.id)
+        if found is not None:
+            tx.s.execute(delete(tables.SignInAttempt).where(tables.SignInAttempt.key == _digest(key)))
+        return found
 
 
 def refuse_if_throttled(tx: Tx, key: str, now: datetime) -> None:

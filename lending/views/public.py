@@ -27,8 +27,7 @@ def try_sign_in() -> ResponseReturnValue:
     services, wanted = auth.services(), request.form.get("next", "")
     email, password = forms.text(request.form, "email"), request.form.get("password", "")
     try:
-        with services.db.transaction() as tx:
-            found = people.check_password(tx, email, password[: people.LONGEST_PASSWORD], services.now())
+        found = people.sign_in(services.db, email, password, services.now())
     except Refused as no:
         if no.reasons[0].code != "throttled":
             raise

@@ -21,8 +21,7 @@ def with_password(house: House) -> int:
 
 
 def sign_in(house: House, email: str, password: str) -> people.Actor | None:
-    with house.db.transaction() as tx:
-        return people.check_password(tx, email, password, house.now)
+    return people.sign_in(house.db, email, password, house.now)
 
 
 def test_a_password_set_by_link_signs_in(house: House) -> None:
