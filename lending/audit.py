@@ -81,7 +81,8 @@ class _Walk:
         self.tx = tx
         self.ledger = Ledger(tx.world, [_anchor(tx)])
         self.exits: dict[str, Event] = {}
-        self.closed: dict[tuple[str, str], str] = {}
+        self.closed: dict[str, str] = {}
+        self._open: dict[tuple[str, str], str] = {}
         self.count = self.refused = self.wipes = self.checkpoints = 0
         self._about: dict[str, list[Event]] = defaultdict(list)
 
@@ -148,7 +149,9 @@ class _Walk:
         elif event.kind == "medium.wiped":
             self.wipes += 1
         elif event.kind == "loan.closed":
-            self.closed[str(event.body["loan"]), str(event.body["device"])] = str(event.body["how"])
+            ended = self._open.pop((str(event.body["loan"]), str(event.body["device"])), None)
+            if ended is not None:
+                self.closed[ended] = str(event.body["how"])
         for subject in spoken_of:
             self._about[subject].append(event)
 
@@ -162,6 +165,7 @@ class _Walk:
         if set(event.body["media"]) != listed:
             raise BrokenPromise("exit-media", f"{device} left with other media than were in it", where)
         self.exits[event.hash] = event
+        self._open[str(event.body["loan"]), device] = event.hash
 
 
 def policy_of(event: Event) -> Policy:
@@ -218,7 +222,7 @@ def _loans(tx: Tx, walk: _Walk) -> int:
         event = walk.exits.get(str(item.exit))
         if event is None or event.body["device"] != item.device or event.body["loan"] != item.loan:
             raise BrokenPromise("loan", f"{item.device} is on loan without an exit in history that says so", where)
-        said = walk.closed.get((item.loan, str(item.device)))
+        said = walk.closed.get(str(item.exit))
         if (item.state == "out") != (said is None) or (said is not None and said != item.state):
             raise BrokenPromise("loan", f"{item.device} is {item.state!r} here and {said or 'out'!r} in history", where)
         seen.add(item.exit)

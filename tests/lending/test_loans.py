@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from custody.errors import Refused
-from lending import devices, loans, referrals, tables
+from lending import audit, devices, loans, referrals, tables
 from lending.db import Database
 from lending.people import Actor
 from lending.record import about
@@ -156,6 +156,18 @@ def test_a_station_that_answers_an_older_exit_closes_nothing(house: House) -> No
     house.receive_at_bench(name, first.hash)
     with house.db.read() as tx:
         assert loans.get(tx, house.desk, loan).state == "out"
+
+
+def test_one_loan_can_have_a_device_back_and_out_again_while_another_stays(house: House) -> None:
+    loan = house.new_loan()
+    house.hand_over(loan, house.make_ready(2))
+    first = house.hand_over(loan, house.make_ready(1))
+    house.take_back(code(1))
+    house.make_ready(1, after=first.hash)
+    house.hand_over(loan, code(1))
+    with house.db.read() as tx:
+        assert [item.state for item in loans.get(tx, house.desk, loan).items] == ["out", "returned", "out"]
+        assert audit.verify(tx).exits == 3
 
 
 def test_a_device_in_hand_cannot_be_taken_back(house: House) -> None:
