@@ -213,6 +213,27 @@ def test_after_a_break_the_same_drive_goes_on_where_the_log_ends_and_is_read_in_
     assert drive.read_bytes() == bytes(SIZE)
 
 
+def test_a_power_cut_that_loses_what_was_not_flushed_leaves_no_block_unwritten(tmp_path: Path) -> None:
+    # a volatile cache: only what was flushed is on the medium afterwards (LAB: 0 of 60 MiB without a flush)
+    drive = practice_file(tmp_path / "d.img", SIZE)
+    before, config = drive.read_bytes(), home(tmp_path)
+
+    def cut() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wipe(config, drive, means("pass 1", 0.6, cut))
+    job = job_of(read(config.worklogs, medium_at(drive).identity.id))
+    assert job is not None
+    with drive.open("r+b") as medium:
+        medium.seek(job.reached.upto)
+        medium.write(before[job.reached.upto :])
+    report = wipe(config, drive)
+    assert report.resumed_at == job.reached.upto
+    assert report.verdict.outcome is Outcome.DONE
+    assert drive.read_bytes() == bytes(SIZE)
+
+
 def test_what_changed_on_the_drive_during_the_break_is_written_again(tmp_path: Path) -> None:
     drive = practice_file(tmp_path / "d.img", SIZE)
     config = home(tmp_path)
