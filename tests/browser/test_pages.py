@@ -1,0 +1,221 @@
+"""Every page in a real browser: accessible, quiet, self-contained, narrow, usable by keyboard and without scripts."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import SignIn
+from tests.lending.screens import ACCOUNTS, LENT, PASSWORD, READY, SWAPPED, UNKNOWN_WIPE, UNWIPED, Town
+
+pytestmark = pytest.mark.browser
+
+NARROW = 320
+"""CSS pixels: 1280 at 400% zoom (WCAG 1.4.10)."""
+
+
+def pages(town: Town) -> Mapping[str, tuple[str, ...]]:
+    """Return for each role the pages it works with; "" is a stranger."""
+    device = tuple(f"/devices/{code}" for code in (READY, UNWIPED, SWAPPED, LENT, UNKNOWN_WIPE))
+    loan = (f"/loans/{town.loan}", f"/loans/{town.out}")
+    bench = town.house.bench.id
+    return {
+        "": ("/sign-in", f"/D/{READY}", "/set-password/nothing", "/no-such-page"),
+        "volunteer": ("/", "/devices", "/devices/find", "/devices/find?code=7K3Q", *device, "/receive"),
+        "desk": ("/", "/referrals", f"/referrals/{town.waiting}", "/loans", *loan, f"/receive?code={LENT}"),
+        "supervisor": (f"/loans/{town.out}/close/{LENT}", f"/receive/set-aside/{town.report}", "/machines"),
+        "partner": ("/", "/referrals", "/referrals/new", *loan),
+        "administrator": ("/", "/machines", f"/machines/{bench}/revoke", "/accounts", "/accounts/new", "/system"),
+        "auditor": ("/", f"/proof/{town.wipe}", "/system"),
+        "data-protection": ("/", "/referrals"),
+    }
+
+
+def answers(page: Page, town: Town, role: str) -> Iterator[str]:
+    """Go through the pages that only answer a form, and name each when it is open."""
+    if role == "desk":
+        page.goto(f"/loans/{town.loan}")
+        page.fill("#code", SWAPPED)
+        page.click("text=Hand over now")
+        yield "the refusal"
+        page.goto("/receive")
+        page.click("main button:has-text('Receive')")
+        yield "receiving with mistakes"
+    if role == "partner":
+        page.goto("/referrals/new")
+        page.click("text=Check the answers")
+        yield "the referral form with mistakes"
+        fill_referral(page)
+        page.click("text=Check the answers")
+        yield "the check of the answers"
+        page.click("text=Send referral")
+        yield "the confirmation"
+    if role == "administrator":
+        page.goto("/machines")
+        page.check("#role")
+        page.fill("#name", "Bench 3")
+        page.click("text=Make a one-time code")
+        yield "the one-time code"
+    if role == "auditor":
+        page.click("text=Check everything now")
+        yield "the checked history"
+
+
+def fill_referral(page: Page) -> None:
+    """Answer every question of the referral form."""
+    texts = {
+        "client_reference": "HH-300", "postcode": "l69 3bx", "adults": "2", "children_5-10": "2", "language": "Arabic",
+        "contact_name": "Samira Haddad", "contact_phone": "07700 900456",
+    }  # fmt: skip
+    choices = {
+        "need": "laptop", "internet": "phone-only", "purpose": "school", "ground": "low-income", "via_partner": "no",
+        "safe_contact": "no-text", "told_how": "interpreter",
+    }  # fmt: skip
+    for name, text in texts.items():
+        page.fill(f'[id="{name}"]', text)
+    for name, value in choices.items():
+        page.check(f'[name="{name}"][value="{value}"]')
+
+
+def check(page: Page, where: str) -> None:
+    """Demand no finding of axe and nothing wider than the window."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window, f"{where} is {wide} px wide in a window of {window}"
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1, where
+
+
+@pytest.mark.parametrize("role", ["", *ACCOUNTS])
+def test_every_page_of_a_role_is_accessible_quiet_and_self_contained(role: str, town: Town, open_page: SignIn) -> None:
+    page = open_page(role)
+    for path in pages(town)[role]:
+        page.goto(path)
+        check(page, f"{role or 'a stranger'} on {path}")
+    for where in answers(page, town, role):
+        check(page, f"{role} on {where}")
+
+
+@pytest.mark.parametrize("role", ["", *ACCOUNTS])
+def test_no_page_needs_sideways_scrolling_at_400_percent(role: str, town: Town, open_page: SignIn) -> None:
+    page = open_page(role, width=NARROW, height=640)
+    for path in pages(town)[role]:
+        page.goto(path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= NARROW, f"{path} is {wide} px wide"
+        small = page.evaluate(
+            """() => [...document.querySelectorAll('main a.govuk-button, main button')]
+               .map(e => e.getBoundingClientRect())
+               .filter(r => r.width && (r.height < 24 || r.width < 24)).length"""
+        )
+        assert small == 0, f"{path} has {small} targets under 24 px (WCAG 2.5.8)"
+
+
+def tab_to(page: Page, text: str, most: int = 60) -> None:
+    """Press Tab until the thing with this text, label or id has the focus, and demand that the focus can be seen."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            """() => { const e = document.activeElement; const s = getComputedStyle(e);
+                return [e.id, (e.innerText || '').replace(/\\s+/g, ' ').trim(),
+                        s.boxShadow !== 'none' || s.outlineStyle !== 'none' ||
+                        getComputedStyle(e, '::after').outlineStyle !== 'none']; }"""
+        )
+        assert found[2], f"the focus on {found[:2]} cannot be seen"
+        if found[0] == text or found[1].startswith(text):
+            return
+    raise AssertionError(f"{text!r} was not reached by {most} times Tab")
+
+
+def test_a_device_is_handed_over_with_the_keyboard_alone(town: Town, open_page: SignIn) -> None:
+    page = open_page()
+    page.goto("/sign-in")
+    tab_to(page, "email")
+    page.keyboard.type("dee@example.org")
+    tab_to(page, "password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('What waits for you')")
+    page.keyboard.type(READY)  # the scan field has the focus: a wedge scanner types and presses Enter
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Can be lent")
+    tab_to(page, "Loans")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h1:has-text('Loans')")
+    tab_to(page, town.loan)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Choose a device")
+    tab_to(page, "code")
+    page.keyboard.type(READY)
+    page.keyboard.press("Enter")  # the harmless button is the first: keep it for this loan
+    page.wait_for_selector("text=kept for this loan")
+    assert page.locator("text=is handed over").count() == 0
+    tab_to(page, f"Hand over {READY[:4]}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=is handed over")
+
+
+def test_the_first_tab_offers_to_skip_to_the_content(open_page: SignIn) -> None:
+    page = open_page("auditor")
+    page.goto("/system")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Skip to main content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main-content"
+
+
+def test_a_refusal_is_announced_and_takes_the_focus(town: Town, open_page: SignIn) -> None:
+    page = open_page("desk")
+    page.goto(f"/loans/{town.loan}")
+    page.fill("#code", SWAPPED)
+    page.click("text=Hand over now")
+    assert page.locator("[role=alert]").inner_text().count("wipe it again") == 1
+    assert "must not be handed over" in page.evaluate("document.activeElement.innerText")
+
+
+def test_every_error_of_a_form_leads_to_its_field(open_page: SignIn) -> None:
+    page = open_page("partner")
+    page.goto("/referrals/new")
+    page.click("text=Check the answers")
+    links = page.locator(".govuk-error-summary a")
+    assert links.count() > 8
+    for number in range(links.count()):
+        target = str(links.nth(number).get_attribute("href")).removeprefix("#")
+        links.nth(number).click()
+        assert page.evaluate("document.activeElement.id") == target
+
+
+def test_a_referral_is_sent_without_any_script(open_page: SignIn) -> None:
+    page = open_page("partner", scripts=False)
+    page.goto("/referrals/new")
+    fill_referral(page)
+    page.click("text=Check the answers")
+    page.click("button:has-text('Change postcode')")
+    assert page.url.endswith("#postcode")
+    assert page.input_value("#postcode") == "l69 3bx"
+    assert page.is_checked('[name="told_how"][value="interpreter"]')
+    page.click("text=Check the answers")
+    page.click("text=Send referral")
+    page.wait_for_selector("text=Referral sent")
+
+
+def test_the_proof_prints_without_the_furniture(open_page: SignIn) -> None:
+    page = open_page("auditor")
+    page.goto(f"/devices/{UNKNOWN_WIPE}")
+    page.emulate_media(media="print")
+    assert page.is_visible("text=Evidence digest")
+    assert page.is_visible("text=Printed from Kitbank")
+    assert not page.is_visible(".kb-header")
+    assert not page.is_visible(".govuk-service-navigation")
+    assert page.pdf(format="A4")[:4] == b"%PDF"
+
+
+def test_pages_stay_readable_in_high_contrast_and_right_to_left(open_page: SignIn) -> None:
+    page = open_page("desk")
+    page.emulate_media(forced_colors="active")
+    page.goto(f"/devices/{SWAPPED}")
+    assert page.is_visible("text=Must not be lent")
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window
