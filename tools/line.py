@@ -169,6 +169,9 @@ def report(done: list[dict[str, Any]], seconds: float) -> bool:
             print(f"\n  !!  {each['step']}: {each['detail']}")
     if skipped:
         print(f"\n  !!  not run because of that: {', '.join(skipped)}")
+    notes = Path(__file__).resolve().parent.parent / ".kitbank" / "left-out.txt"
+    for line in notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else ():
+        print(f"\n  !!  set-up: {line}")
     print(f"\n{len(done) - len(bad)} of {len(done)} steps held, {seconds:.0f} s.", flush=True)
     return not bad
 
