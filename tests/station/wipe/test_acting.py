@@ -231,6 +231,7 @@ def test_a_power_cut_that_loses_what_was_not_flushed_leaves_no_block_unwritten(t
     report = wipe(config, drive)
     assert report.resumed_at == job.reached.upto
     assert report.verdict.outcome is Outcome.DONE
+    assert report.verdict.exceptions == ()  # it did not have to begin anew
     assert drive.read_bytes() == bytes(SIZE)
 
 
