@@ -15,7 +15,6 @@ from custody.claims import BadRange
 from custody.events import MediumId
 from station.errors import GuardRefused
 from station.worklog import (
-    RESERVE,
     Worklog,
     WorklogDamaged,
     WorklogFull,
@@ -92,6 +91,12 @@ def test_a_changed_byte_before_the_last_line_is_damage_and_never_believed(
     assert found == said[: len(found)]
 
 
+def test_a_line_that_lacks_only_its_newline_is_torn(tmp_path: Path) -> None:
+    lines = [encode({"kind": "note", "text": str(number)}) for number in range(3)]
+    found, end = parse(b"".join(lines)[:-1] + bytes(9))
+    assert (len(found), end) == (2, len(lines[0] + lines[1]))
+
+
 def test_after_a_torn_line_writing_goes_on_over_it(tmp_path: Path) -> None:
     with Worklog(tmp_path, MEDIUM, clock) as log:
         log.write("note", text="one")
@@ -139,7 +144,7 @@ def test_the_end_can_be_recorded_on_a_disk_that_filled_up_meanwhile(tmp_path: Pa
             fill(small / "filler")
             for step in range(32):
                 log.write("reached", index=0, upto=step << 25, seconds=1.0)
-            log.write("evidence", last=True, evidence={"x": "y" * (RESERVE // 2)})
+            log.write("evidence", last=True, evidence={"x": "y" * 200_000})
             log.write("outcome", last=True, outcome="DONE", event="e", resumable=False)
             with pytest.raises(WorklogFull):
                 log.reserve(8 << 20)
