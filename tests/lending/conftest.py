@@ -18,6 +18,7 @@ from lending import installation, migrations
 from lending.db import Database, connect
 from tests.factories import NOON
 from tests.lending.house import House, build
+from tests.lending.screens import Town, populate
 
 SERVER_KEY = PrivateKey(random.Random("server").randbytes(32))
 
@@ -124,3 +125,45 @@ def db(engine: Engine) -> Database:
 def house(db: Database) -> House:
     """Return a charity at work: machines enrolled, accounts opened."""
     return build(db)
+
+
+@pytest.fixture(scope="session")
+def sqlite_town(tmp_path_factory: pytest.TempPathFactory) -> tuple[Town, Path]:
+    """Return a charity with something on every screen, and its SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("town") / "town.sqlite"
+    return _populated(f"sqlite:///{path}", path.parent), path
+
+
+@pytest.fixture(scope="session")
+def postgresql_town(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """Return the same on PostgreSQL; its database is the template `kitbank_town`."""
+    cluster.run("CREATE DATABASE kitbank_town TEMPLATE kitbank_template")
+    return _populated(cluster.url("kitbank_town"), tmp_path_factory.mktemp("town"))
+
+
+def _populated(url: str, folder: Path) -> Town:
+    engine = connect(url)
+    migrations.upgrade(engine)
+    made = installation.found(engine, world=World.REAL, name="Kitbank test", key=SERVER_KEY, now=NOON).db
+    found = populate(build(made), folder)
+    engine.dispose()
+    return found
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def town(request: pytest.FixtureRequest, tmp_path: Path, numbers: Callable[[], int]) -> Iterator[Town]:
+    """Return a charity of its own for each test, on either database."""
+    if request.param == "sqlite":
+        pattern, file = request.getfixturevalue("sqlite_town")
+        shutil.copy(file, tmp_path / "lending.sqlite")
+        made = connect(f"sqlite:///{tmp_path / 'lending.sqlite'}")
+        yield pattern.on(made, tmp_path)
+        made.dispose()
+        return
+    pattern, cluster = request.getfixturevalue("postgresql_town"), request.getfixturevalue("cluster")
+    name = f"kitbank_town_{os.getpid()}_{numbers()}"
+    cluster.run(f"CREATE DATABASE {name} TEMPLATE kitbank_town")
+    made = connect(cluster.url(name))
+    yield pattern.on(made, tmp_path)
+    made.dispose()
+    cluster.run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,5 +1,6 @@
 """A charity with something on every screen, and a browser without a window: for the tests of the pages."""
 
+import copy
 import hashlib
 import json
 import re
@@ -14,7 +15,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 from werkzeug.test import TestResponse
 
 from custody.claims import CanaryFigures, Evidence, PassDone, ReadBack
@@ -23,7 +24,7 @@ from custody.events import Digest, MediumIdentity
 from lending import history, loans, people, referrals, tables
 from lending.app import create_app
 from lending.config import Config
-from tests.factories import inventoried, passed
+from tests.factories import Scribe, inventoried, passed
 from tests.lending.house import FORM, House, code
 
 PASSWORD = "correct horse battery"
@@ -64,6 +65,14 @@ class Town:
     out: str
     wipe: str
     report: str
+
+    def on(self, engine: Engine, folder: Path) -> "Town":
+        """Return the same charity on a copy of its database."""
+        db = replace(self.house.db, engine=engine)
+        was = self.house
+        bench, other, kiosk = _twin(was.bench), _twin(was.other_bench), _twin(was.kiosk)
+        house = replace(was, db=db, sent=dict(was.sent), bench=bench, other_bench=other, kiosk=kiosk)
+        return replace(self, house=house, app=application(house, folder))
 
     def browser(self, role: str = "", name: str = "") -> "Browser":
         """Return a browser, signed in when a role or a name is given."""
@@ -124,10 +133,23 @@ def populate(house: House, folder: Path, host: str = "http://localhost") -> Town
         waiting = referrals.refer(tx, house.partner, replace(FORM, client_reference="HH-211"), house.tick())
         history.quarantine(tx, b"not an event", Fork(house.other_bench.id, 9, "a" * 64, "b" * 64), house.tick())
         history.checkpoint(tx, house.tick())
-    app = create_app(configuration(folder, host), db=house.db, now=house.tick)
-    app.jinja_env.bytecode_cache = FileSystemBytecodeCache()  # templates are compiled once, not once per test
+    app = application(house, folder, host)
     assert left.subject == LENT
     return Town(house, app, waiting, loan, out, ready[0], report.hash)
+
+
+def application(house: House, folder: Path, host: str = "http://localhost") -> Flask:
+    """Return the web application of a charity; templates are compiled once, not once per test."""
+    app = create_app(configuration(folder, host), db=house.db, now=house.tick)
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache()
+    return app
+
+
+def _twin(scribe: Scribe) -> Scribe:
+    """Return a machine with the same key that goes on writing by itself."""
+    twin = copy.copy(scribe)
+    twin.envelopes, twin.events = list(scribe.envelopes), list(scribe.events)
+    return twin
 
 
 @cache

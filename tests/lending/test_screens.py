@@ -4,14 +4,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import pytest
-
 from custody.events import World
 from labels.codes import pretty
 from lending import loans, people, referrals
 from lending.views import refusals, words
 from tests.factories import NOON
-from tests.lending.house import FORM, House
+from tests.lending.house import FORM
 from tests.lending.screens import (
     LENT,
     PASSWORD,
@@ -23,13 +21,7 @@ from tests.lending.screens import (
     UNWIPED,
     Browser,
     Town,
-    populate,
 )
-
-
-@pytest.fixture
-def town(house: House, tmp_path: Path) -> Town:
-    return populate(house, tmp_path)
 
 
 def text_of(browser: Browser, path: str, code: int = 200) -> str:

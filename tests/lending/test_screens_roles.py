@@ -1,15 +1,14 @@
 """Every route says who may use it, and nobody else can: the whole map of addresses, walked by every role."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
 from lending import auth, people
-from tests.lending.house import House
-from tests.lending.screens import READY, Browser, Town, populate
+from tests.lending.screens import READY, Browser, Town
 
 STAFF = {"volunteer", "supervisor", "desk", "administrator", "auditor"}
 DESK = {"desk", "supervisor"}
@@ -70,14 +69,9 @@ WHO: Mapping[str, set[str] | str] = {
 """Who may use which page. Whoever adds a page decides it here too."""
 
 
-@pytest.fixture
-def town(house: House, tmp_path: Path) -> Town:
-    return populate(house, tmp_path)
-
-
 def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
     """Return every route with an address that exists and each method that a browser uses."""
-    samples = {
+    samples: dict[str, Any] = {
         "code": READY, "answers": "0" * 64, "token": "nothing", "event": town.wipe, "digest": "0" * 64,
         "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "filename": "logo.svg",
     }  # fmt: skip

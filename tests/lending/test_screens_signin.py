@@ -8,14 +8,14 @@ from labels.codes import pretty
 from lending import people
 from lending.app import create_app
 from tests.lending.house import House
-from tests.lending.screens import PASSWORD, READY, Browser, configuration
+from tests.lending.screens import PASSWORD, READY, Browser, application, configuration
 
 
 @pytest.fixture
 def browser(house: House, tmp_path: Path) -> Browser:
     with house.db.transaction() as tx:
         people.set_password(tx, house.desk.account_id, PASSWORD)
-    return Browser(create_app(configuration(tmp_path), db=house.db, now=house.tick).test_client())
+    return Browser(application(house, tmp_path).test_client())
 
 
 def test_a_wrong_address_and_a_wrong_password_are_answered_the_same(browser: Browser) -> None:
