@@ -32,10 +32,11 @@ def parser() -> argparse.ArgumentParser:
         description="Inventory, wipe and prove storage media, offline.",
         epilog="Exit status: 0 done, 1 unexpected, 2 usage, 3 refused, 4 not done, 5 unknown, 6 not synced yet.",
     )
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--home", type=Path, help="folder with journal, keys, work logs and station.toml")
-    common.add_argument("--config", type=Path, help="configuration file (or KITBANK_STATION_CONFIG)")
-    common.add_argument("--json", action="store_true", help="print JSON on standard output")
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for each in (top, common):  # before or after the verb, as people type it
+        each.add_argument("--home", type=Path, help="folder with journal, keys, work logs and station.toml")
+        each.add_argument("--config", type=Path, help="configuration file (or KITBANK_STATION_CONFIG)")
+        each.add_argument("--json", action="store_true", help="print JSON on standard output")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, does: Callable[[Session, argparse.Namespace], int], text: str) -> argparse.ArgumentParser:

@@ -245,3 +245,10 @@ def test_the_work_log_can_be_looked_at(person: Person, drive: Path) -> None:
     assert kinds[0] == "intent"
     assert kinds[-1] == "outcome"
     assert kinds.index("canaries") < kinds.index("issued") < kinds.index("pass") < kinds.index("proof")
+
+
+def test_where_the_station_lives_may_be_said_before_or_after_the_verb(person: Person) -> None:
+    assert main(["--home", str(person.home), "--json", "journal"]) == 0
+    assert main(["journal", "--json", "--home", str(person.home)]) == 0
+    before, after = person.capsys.readouterr().out.split("\n}\n{")
+    assert json.loads(before + "\n}") == json.loads("{" + after)
