@@ -216,7 +216,7 @@ def _demo_users(args: argparse.Namespace, config: Config) -> Said:
 def _show(args: argparse.Namespace, config: Config) -> Said:
     db = _open(config)
     with db.read() as tx:
-        page = devices.page(tx, devices.find(tx, args.code))
+        page = devices.page(tx, devices.find(tx, args.code), _now())
     db.close()
     data = {
         "code": page.code, "make": page.make, "model": page.model, "state": page.state,

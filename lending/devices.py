@@ -188,13 +188,13 @@ def find(tx: Tx, scanned: str) -> str:
     return code
 
 
-def page(tx: Tx, code: str) -> DevicePage:
+def page(tx: Tx, code: str, now: datetime) -> DevicePage:
     """Fold a device's history afresh and return everything about it. Raises `Refused` `unknown-device`."""
     cached = tx.s.get(tables.DeviceRow, code)
     if cached is None:
         raise refused("unknown-device", f"no device {code[:20]!r} is known here", code)
     facts = facts_about(tx, code)
-    reasons = tuple(rules.why_not_lendable(facts, code, tx.policy))
+    reasons = tuple(rules.why_not_lendable(facts, code, tx.policy, now))
     state = rules.state_of(facts, code)
     registered = next(iter(facts.about_device("device.registered", code)), None)
     named = registered.body if registered else {}
@@ -323,7 +323,8 @@ def words(event: Event) -> str:
         if event.kind == "medium.wiped":
             return f"Wipe of {body['medium']['model'] or 'a medium'}: {body['outcome']}, claim {body['claim']}."
         if event.kind == "device.inventoried":
-            return f"Looked inside: {len(body['media'])} storage media found."
+            number = len(body["media"])
+            return f"Looked inside: {number} storage {'medium' if number == 1 else 'media'} found."
         if event.kind == "device.tested":
             return f"Tested: grade {body['grade']}."
         if event.kind == "device.left":

@@ -47,7 +47,7 @@ def device(code: str) -> ResponseReturnValue:
         return redirect(url_for("devices.find", code=code), 303)
     refusals.doing("This device is not known here", url_for("devices.find"), "Scan again")
     with auth.services().db.read() as tx:
-        page = devices.page(tx, found)
+        page = devices.page(tx, found, auth.services().now())
         evidence = {
             wipe.hash: proofs.read(devices.proof(tx, wipe.hash).evidence)
             for medium in page.media or ()

@@ -24,7 +24,7 @@ from lending import audit, devices, loans, origins, tables
 from lending.app import create_app
 from lending.config import Config
 from lending.receive import Server
-from tests.factories import DIGEST, inventoried, medium, passed, received, registered, wiped
+from tests.factories import DIGEST, NOON, inventoried, medium, passed, received, registered, wiped
 from tests.lending.house import House, code
 
 
@@ -95,7 +95,7 @@ def test_a_station_enrols_works_and_syncs_and_the_gate_is_the_same_on_both_sides
     done = exchange(live.journal, live.road())
     assert (done.sent, done.acked, done.waiting, done.refused) == (4, 4, 0, ())
     with live.house.db.read() as tx:
-        wipe = devices.page(tx, name).media[0].wipes[0]  # type: ignore[index]
+        wipe = devices.page(tx, name, NOON).media[0].wipes[0]  # type: ignore[index]
         assert wipe.counts
         assert wipe.has_evidence
         assert devices.proof(tx, wipe.hash).evidence == {"canaries": 64, "n": 1}

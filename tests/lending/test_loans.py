@@ -13,7 +13,7 @@ from lending import audit, devices, loans, referrals, tables
 from lending.db import Database
 from lending.people import Actor
 from lending.record import about
-from tests.factories import inventoried, medium, passed, wiped
+from tests.factories import NOON, inventoried, medium, passed, wiped
 from tests.lending.house import FORM, House, code
 
 
@@ -110,7 +110,7 @@ def test_a_kiosk_report_closes_nothing_and_waits_for_staff(house: House) -> None
         assert loans.get(tx, house.desk, loan).items[0].reported_at is not None
         waiting = loans.awaiting_receipt(tx)
         assert [(one.device, one.loan, one.known) for one in waiting] == [(name, loan, True)]
-        assert devices.page(tx, name).state == "reported"
+        assert devices.page(tx, name, NOON).state == "reported"
     house.take_back(name)
     with house.db.read() as tx:
         assert loans.awaiting_receipt(tx) == []
@@ -126,7 +126,7 @@ def test_a_report_from_an_earlier_loan_says_nothing_about_a_later_one(house: Hou
     house.report(name, first.hash)
     with house.db.read() as tx:
         assert loans.awaiting_receipt(tx) == []
-        assert devices.page(tx, name).state == "out"
+        assert devices.page(tx, name, NOON).state == "out"
 
 
 def test_an_unknown_label_at_the_kiosk_waits_too_and_can_be_set_aside(house: House) -> None:
@@ -189,7 +189,7 @@ def test_lost_and_given_end_a_loan_and_only_a_supervisor_says_so(house: House) -
         loans.close(tx, loan, name, "lost", house.supervisor, house.tick())
     with house.db.read() as tx:
         assert loans.get(tx, house.desk, loan).state == "closed"
-        assert devices.page(tx, name).state == "gone"
+        assert devices.page(tx, name, NOON).state == "gone"
 
 
 def test_a_lost_device_that_turns_up_can_be_received_wiped_and_lent(house: House) -> None:
