@@ -2,11 +2,12 @@
 
 The rules, in the order in which `admit` applies them:
 
-1. the signature is right and made by a key that belongs to the origin named (else `BadSignature`, `UnknownKey`);
+1. the signature is right and made by the key that was the named origin's at that number (else `BadSignature`,
+   `UnknownKey`): whoever stole a key that was replaced since can not take the chain with it;
 2. the event continues that origin's chain (else `Gap`; another event under a number we hold is a `Fork`);
    from here on the chain advances and the event is stored, whatever is found below;
-3. the key was valid at that number, the origin is not revoked before it, its role may sign that kind, and the
-   body fits its kind; whatever fails is a reason to store the event as *refused* and never to fold it.
+3. the origin is not revoked before that number, its role may sign that kind, and the body fits its kind; whatever
+   fails is a reason to store the event as *refused* and never to fold it.
 
 So a refused event never jams the chain behind it. Nothing here reads or writes; a store hands in what it knows.
 """
@@ -132,13 +133,15 @@ def admit(envelope: bytes, known: Known, world: World) -> Admission:
         raise UnknownKey(f"key {keyid[:12]} belongs to no origin enrolled here")
     if writer.id != event.origin:
         raise BadSignature(f"{writer.id} signed an event that says it is by {event.origin[:60]}")
+    if not any(span.key.keyid == keyid and span.covers(event.seq) for span in writer.keys):
+        raise BadSignature(f"{writer.name}: event {event.seq} was signed with a key that was not valid at that number")
     head = known.head(event.origin)
     if event.seq <= head.seq:
         held = known.hash_at(event.origin, event.seq)
         if held == event.hash:
             return Admission(event, head, (), duplicate=True)
         raise Fork(event.origin, event.seq, held or "", event.hash)
-    return Admission(event, extend(head, event), tuple(_refusals(event, keyid, writer, known)), duplicate=False)
+    return Admission(event, extend(head, event), tuple(_refusals(event, writer, known)), duplicate=False)
 
 
 def extend(head: Head, event: Event) -> Head:
@@ -271,11 +274,8 @@ def _key(writer: Writer | None, keyid: KeyId) -> PublicKey | None:
     return next((s.key for s in writer.keys if s.key.keyid == keyid), None) if writer else None
 
 
-def _refusals(event: Event, keyid: KeyId, writer: Writer, known: Known) -> list[Reason]:
+def _refusals(event: Event, writer: Writer, known: Known) -> list[Reason]:
     reasons = []
-    if not any(span.key.keyid == keyid and span.covers(event.seq) for span in writer.keys):
-        text = f"{writer.name}: event {event.seq} was signed with a key that was not the valid one at that number"
-        reasons.append(Reason("key-not-valid", text, writer.id))
     if writer.revoked_through is not None and event.seq > writer.revoked_through:
         text = f"{writer.name} was revoked after its event {writer.revoked_through}; event {event.seq} does not count"
         reasons.append(Reason("revoked", text, writer.id))

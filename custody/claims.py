@@ -218,6 +218,9 @@ def _readback(evidence: Evidence, profile: Profile) -> list[Reason]:
         if one.bytes_total != evidence.size_before:
             text = f"the reader saw {one.bytes_total} bytes, not {evidence.size_before}"
             found.append(_reason("reader-size", text, evidence))
+        if evidence.technique == "overwrite" and not _looked_for_what_was_written(one, evidence):
+            text = f"the reader looked for {one.expected!r}, which is not what the last pass wrote"
+            found.append(_reason("other-pattern", text, evidence))
     if not any(_is_full(one) or _is_sampled(one) for one in evidence.readbacks):
         found.append(_reason("read-too-little", "too little was read back to count even as a sample", evidence))
     recipe = profile.recipes.get(evidence.recipe)
@@ -227,6 +230,16 @@ def _readback(evidence: Evidence, profile: Profile) -> list[Reason]:
     elif "read-all" in recipe.prove and not any(_is_full(one) for one in evidence.readbacks):
         found.append(_reason("not-read-in-full", f"profile {profile.name} asks for a full read-back", evidence))
     return found
+
+
+def _looked_for_what_was_written(one: ReadBack, evidence: Evidence) -> bool:
+    """Tell whether the reader's expectation is the last pass's own content, made from the same seed."""
+    if not evidence.passes:
+        return False
+    pattern = evidence.passes[-1].pattern
+    if pattern == "random":
+        return one.expected == "stream" and evidence.canaries is not None and one.seed == evidence.canaries.seed
+    return one.expected == pattern
 
 
 def _is_full(one: ReadBack) -> bool:

@@ -62,6 +62,9 @@ NOTHING = EventHash("0" * 64)
 LARGEST_EVENT = 256 * 1024
 """Bytes. An envelope beyond this is refused unread: evidence belongs in attachments."""
 
+DEEPEST = 24
+"""Levels of brackets in an event."""
+
 LONGEST_MENTION = 400
 """Characters. What is longer is no identifier of ours and is not indexed."""
 
@@ -211,8 +214,8 @@ def may_sign(role: Role, kind: str) -> bool:
 def mentions(event: Event) -> frozenset[str]:
     """Return every subject an event speaks of, for the index through which one device's events are found.
 
-    Label codes and medium identifiers stand as they are; `loan:REF`, `event:HASH` and
-    `serial:MAKE|MODEL|SERIAL` have a prefix. What cannot be read is left out: a refused event is still indexed.
+    Label codes and medium identifiers stand as they are; `loan:REF`, `event:HASH`, `serial:MAKE|MODEL|SERIAL`,
+    `disk:SERIAL` and `wwn:WWN` have a prefix. What cannot be read is left out: a refused event is still indexed.
     """
     body = event.body
     found = {event.subject}
@@ -255,18 +258,32 @@ def identities(items: Iterable[object]) -> list[MediumIdentity]:
 
 
 def _media(body: Mapping[str, Any]) -> Collection[str]:
-    found: set[str] = set()
-    medium = body.get("medium")
+    """Return every medium a body names, by identifier and by what else it is known by."""
     listed = body.get("media")
-    for item in [medium, *(listed if isinstance(listed, list) else [])]:
-        if isinstance(item, str):
-            found.add(item)
-    found.update(media_ids([medium, *(listed if isinstance(listed, list) else [])]))
+    items = [body.get("medium"), *(listed if isinstance(listed, list) else [])]
+    found = {item for item in items if isinstance(item, str)}
+    for identity in identities(items):
+        found |= {identity.id, *identity.names}
     return found
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _check_plain(value: object, depth: int) -> None:
+    """Raise `BadEvent` for what some store or screen could not hold: texts that are none, towers of brackets."""
+    if depth == 0:
+        raise BadEvent(f"the signed bytes are nested deeper than {DEEPEST} levels")
+    if isinstance(value, str) and not is_storable(value):
+        raise BadEvent("the signed bytes hold characters that are no text")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_plain(name, depth)
+            _check_plain(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_plain(inner, depth - 1)
 
 
 def _to_be_signed(kind: str, payload: bytes) -> bytes:
@@ -294,6 +311,7 @@ def _unwrap(envelope: bytes) -> tuple[str, bytes, list[tuple[KeyId, bytes]]]:
 def _parse(payload: bytes) -> Event:
     try:
         data = json.loads(payload)
+        _check_plain(data, DEEPEST)
         at = datetime.fromisoformat(data["at"])
         event = Event(
             origin=OriginId(data["origin"]),
@@ -310,6 +328,8 @@ def _parse(payload: bytes) -> Event:
     texts = (event.origin, event.prev, event.kind, event.subject)
     if not all(isinstance(text, str) and is_storable(text) for text in texts) or not isinstance(event.body, dict):
         raise BadEvent("the signed bytes are not an event: a field has the wrong type")
+    if not 1970 <= at.year <= 9998:
+        raise BadEvent(f"the signed bytes are not an event: no clock shows the year {at.year}")
     if not isinstance(event.seq, int) or isinstance(event.seq, bool) or event.seq < 1 or at.tzinfo is None:
         raise BadEvent("the signed bytes are not an event: bad number or a time without zone")
     return event

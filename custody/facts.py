@@ -4,8 +4,9 @@ Two orders are certain and only these are used: the server's own chain (exits, m
 origin, its own chain. Between origins nothing is assumed; clocks are never asked. Where two origins differ,
 both are taken to be right in what they found (`media_of` is the union of what each last saw).
 
-A dispute takes an event out of the fold. It can never take out what closes the gate: an exit, an owner's lock,
-a wipe that did not succeed, a check that did not agree, a merge, or another dispute.
+A dispute takes an event out of the fold. It can never take out what might keep the gate closed: a registration,
+an exit, an inventory, a test, an owner's lock, a retirement, a wipe that did not succeed, a check that did not
+agree, a merge, or another dispute. Each of these is answered by doing it again, and rightly.
 """
 
 from collections import defaultdict
@@ -14,12 +15,13 @@ from functools import cached_property
 
 from custody.errors import Reason
 from custody.events import (
+    KINDS,
     Event,
     EventHash,
-    MediumId,
     MediumIdentity,
     OriginId,
     identities,
+    media_ids,
     mentions,
     serial_subject,
 )
@@ -29,12 +31,8 @@ About = Callable[[Collection[str]], Iterable[Event]]
 
 _DISPUTABLE = frozenset(
     {
-        "device.registered",
-        "device.inventoried",
-        "device.tested",
         "medium.wiped",
         "medium.checked",
-        "medium.retired",
         "device.unlocked",
         "device.imaged",
         "device.filtered",
@@ -94,13 +92,27 @@ class Facts:
         """Return the device's last `device.left`; the server's chain decides which is last."""
         return max(self.about_device("device.left", device), key=lambda e: e.seq, default=None)
 
+    @cached_property
+    def _names(self) -> Mapping[str, frozenset[str]]:
+        """Return for each medium that was ever described what else it is known by."""
+        listed = [one for e in self.of("device.inventoried") for one in identities(e.body["media"])]
+        wiped = identities(e.body["medium"] for e in self.of("medium.wiped"))
+        return {one.id: one.names for one in [*listed, *wiped]}
+
+    def same_drive(self, medium: str) -> frozenset[str]:
+        """Return every identifier under which this drive may be known: all that share its serial or its WWN.
+
+        One drive has another identifier behind another adapter. Different drives with one serial are taken for one
+        too: that costs a wipe, the other mistake would cost a family its privacy.
+        """
+        names = self._names.get(medium, frozenset())
+        return frozenset({medium, *(other for other, known in self._names.items() if known & names)})
+
     def exit_of(self, medium: str) -> Event | None:
-        """Return the last `device.left` whose media list holds this medium."""
-        return max(
-            (e for e in self.of("device.left") if medium in e.body["media"]),
-            key=lambda e: e.seq,
-            default=None,
-        )
+        """Return the last `device.left` whose media list holds this medium, under any of its identifiers."""
+        same = self.same_drive(medium)
+        left = (e for e in self.of("device.left") if same.intersection(e.body["media"]))
+        return max(left, key=lambda e: e.seq, default=None)
 
     def received(self, device: str) -> Event | None:
         """Return a `device.received` that answers the device's last exit, if there is one."""
@@ -126,19 +138,22 @@ class Facts:
         if not current:
             return None
         found = {one.id: one for event in current for one in identities(event.body["media"])}
+        if any(len(identities(event.body["media"])) != len(event.body["media"]) for event in current):
+            found[_UNREADABLE.id] = _UNREADABLE  # by other rules than ours; never trusted, so never lent
         return [found[name] for name in sorted(found)]
 
     def wipes(self, medium: str) -> list[Event]:
         """Return all wipes of a medium."""
-        return [e for e in self.of("medium.wiped") if e.subject == medium]
+        return [e for e in self.of("medium.wiped") if media_ids([e.body["medium"]]) == [medium]]
 
     def devices_holding(self, medium: str) -> set[str]:
         """Return the devices whose current inventory lists this medium."""
-        named = {_device(e) for e in self.of("device.inventoried") if medium in _listed(e)}
+        same = self.same_drive(medium)
+        named = {_device(e) for e in self.of("device.inventoried") if same & _listed(e)}
         return {
             self.canonical(device)
             for device in named
-            if any(medium in _listed(event) for event in self.inventories(device))
+            if any(same & _listed(event) for event in self.inventories(device))
         }
 
     def follows(self, event: Event, exit_event: Event) -> bool:
@@ -186,6 +201,7 @@ def gather(device: str, about: About) -> Facts:
     _fetch_devices({device}, events, fetch)
     ours = _labels(device, events.values())
     fetch(_media_of_labels(ours, events.values()) | _serials(ours, events.values()))
+    fetch(_same_drives(ours, events.values()))
     _fetch_devices({_device(e) for e in events.values()} - {""}, events, fetch)
     fetch({f"event:{name}" for name in list(events)})
     return Facts(events.values())
@@ -220,8 +236,25 @@ def _media_of_labels(labels: set[str], events: Iterable[Event]) -> set[str]:
         one
         for e in events
         if _device(e) in labels and e.kind in ("device.inventoried", "device.left")
-        for one in (_listed(e) if e.kind == "device.inventoried" else {str(m) for m in e.body["media"]})
+        for one in (
+            {str(name) for each in identities(e.body["media"]) for name in (each.id, *each.names)}
+            if e.kind == "device.inventoried"
+            else {str(m) for m in e.body["media"]}
+        )
     }
+
+
+def _same_drives(labels: set[str], events: Iterable[Event]) -> set[str]:
+    """Return every identifier of a drive that shares a serial or WWN with one that was in this device."""
+    found = list(events)
+    names = {n for n in _media_of_labels(labels, found) if n.startswith(("disk:", "wwn:"))}
+    described = [
+        one
+        for e in found
+        if e.kind in ("device.inventoried", "medium.wiped")
+        for one in identities(e.body["media"] if e.kind == "device.inventoried" else [e.body["medium"]])
+    ]
+    return {str(one.id) for one in described if one.names & names}
 
 
 def _serials(labels: set[str], events: Iterable[Event]) -> set[str]:
@@ -240,13 +273,18 @@ def same_serial(one: Event, other: Event) -> bool:
     return bool(names[0]) and names[0] == names[1]
 
 
+_UNREADABLE = MediumIdentity("unknown", "an entry that cannot be read", "", "", "", 0)
+
+
 def _device(event: Event) -> str:
-    named = event.body.get("device") or event.body.get("code") or ""
+    """Return the device an event is about: the field that its kind says, never another."""
+    field = "code" if event.kind in KINDS and KINDS[event.kind].subject == "code" else "device"
+    named = event.body.get(field) or ""
     return named if isinstance(named, str) else ""
 
 
-def _listed(event: Event) -> set[MediumId]:
-    return {one.id for one in identities(event.body["media"])}
+def _listed(event: Event) -> set[str]:
+    return {str(one.id) for one in identities(event.body["media"])}
 
 
 def latest_per_origin(events: Iterable[Event]) -> list[Event]:

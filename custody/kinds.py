@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from custody.errors import BadEvent
+from custody.media import LARGEST_NUMBER, MediumIdentity
+
 Check = Callable[[object], str]
 """Looks at a value and returns what it should have been, or "" when it is right."""
 
@@ -44,6 +47,8 @@ def what_is_wrong(kind: str, subject: str, body: Mapping[str, Any]) -> list[str]
             wrong.append(f"{name} is {str(body[name])[:60]!r}, which is not {expected}")
     if not subject:
         wrong.append("the subject is empty")
+    elif kind == "medium.wiped" and not wrong and MediumIdentity.from_json(body["medium"]).id != subject:
+        wrong.append(f"the subject {subject!r} is not the medium that the body describes")
     elif table.subject and isinstance(body.get(table.subject), str) and body[table.subject] != subject:
         wrong.append(f"the subject {subject!r} is not the {table.subject} {body[table.subject]!r}")
     return wrong
@@ -57,12 +62,22 @@ def _any_text(value: object) -> str:
     return "" if isinstance(value, str) else "a text"
 
 
+def _short(value: object) -> str:
+    return "" if isinstance(value, str) and len(value) <= 100 else "a text of at most 100 characters"
+
+
 def _truth(value: object) -> str:
     return "" if isinstance(value, bool) else "true or false"
 
 
 def _count(value: object) -> str:
-    return "" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number"
+    right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_NUMBER
+    return "" if right else "a whole number"
+
+
+def _code(value: object) -> str:
+    """Accept a label code in its one canonical form, so that no record hides under another spelling."""
+    return "" if isinstance(value, str) and re.fullmatch(r"[0-9A-Z]{1,40}", value) else "a label code in capitals"
 
 
 def _map(value: object) -> str:
@@ -98,12 +113,11 @@ def _who(value: object) -> str:
 
 
 def _identity(value: object) -> str:
-    right = (
-        isinstance(value, dict)
-        and all(isinstance(value.get(k), str) for k in ("transport", "model", "serial", "wwn", "namespace"))
-        and not _count(value.get("size"))
-    )
-    return "" if right else "a medium's identity (transport, model, serial, wwn, namespace, size)"
+    try:
+        MediumIdentity.from_json(value if isinstance(value, dict) else {})
+    except BadEvent:
+        return "a medium's identity (transport, model, serial, wwn, namespace, size)"
+    return ""
 
 
 def _list_of(check: Check, what: str) -> Check:
@@ -134,7 +148,7 @@ def _kind(signers: str, subject: str, about: str, **fields: Check) -> Kind:
 
 
 _AFTER = _or_null(_hash)
-_CODE = _text
+_CODE = _code
 _BOTH = "station server"
 
 KINDS: Mapping[str, Kind] = {
@@ -153,7 +167,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "device.registered": _kind(
         _BOTH, "code", "A device has this label.",
-        code=_CODE, make=_any_text, model=_any_text, serial=_or_null(_text), donor=_or_null(_text),
+        code=_CODE, make=_short, model=_short, serial=_or_null(_short), donor=_or_null(_text),
         donor_wants=_or_null(_one_of(*CLAIMS)),
     ),
     "device.inventoried": _kind(

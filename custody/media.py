@@ -9,6 +9,12 @@ from custody.errors import BadEvent
 
 MediumId = NewType("MediumId", str)
 
+LONGEST_TEXT = 200
+"""Characters. No drive tells a longer serial, model or WWN."""
+
+LARGEST_NUMBER = 2**63 - 1
+"""What every database can hold."""
+
 
 @dataclass(frozen=True)
 class MediumIdentity:
@@ -34,8 +40,18 @@ class MediumIdentity:
 
     @property
     def trusted(self) -> bool:
-        """Tell whether anything in it names one single medium; without that it is never certified."""
-        return bool(self.serial.strip() or self.wwn.strip()) and self.size > 0
+        """Tell whether anything in it names one single medium; without that it is never certified.
+
+        Through a USB adapter the serial may be the adapter's own, and two drives in one dock would then be one
+        (STATION.md section 5, nwipe #444): such a medium can be wiped, and is certified once it is connected directly.
+        """
+        return bool(self.names) and self.size > 0 and self.transport != "usb"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return what this medium is also known by: one drive has another `id` behind another adapter."""
+        named = (("wwn", self.wwn), ("disk", self.serial))
+        return frozenset(f"{kind}:{''.join(text.casefold().split())}" for kind, text in named if text.strip())
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON data."""
@@ -58,8 +74,10 @@ class MediumIdentity:
             raise BadEvent(f"a medium's identity lacks {error}") from error
         if not all(isinstance(t, str) for t in texts) or not isinstance(size, int) or isinstance(size, bool):
             raise BadEvent("a medium's identity is five texts and a size in bytes")
-        if any(not is_storable(text) for text in texts):
-            raise BadEvent("a medium's identity holds characters that are no text")
+        if not 0 <= size <= LARGEST_NUMBER:
+            raise BadEvent(f"no medium has {size} bytes")
+        if any(not is_storable(text) or len(text) > LONGEST_TEXT for text in texts):
+            raise BadEvent(f"a medium's identity holds what is no text of at most {LONGEST_TEXT} characters")
         transport, model, serial, wwn, namespace = texts
         return cls(transport, model, serial, wwn, namespace, size)
 

@@ -210,10 +210,10 @@ def _wanted(facts: Facts, device: str, policy: Policy) -> Claim:
 def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, policy: Policy) -> list[Reason]:
     name = medium.id
     if not medium.trusted:
-        text = f"a medium in {device} has no serial or WWN, so no certificate can be tied to it; replace or destroy it"
+        text = f"{_call(medium)} in {device} cannot be named for certain: connect it directly, or replace or destroy it"
         return [Reason("medium-unidentified", text, name)]
     reasons = []
-    if any(e.body["medium"] == name for e in facts.of("medium.retired")):
+    if any(e.body["medium"] in facts.same_drive(name) for e in facts.of("medium.retired")):
         reasons.append(Reason("medium-retired", f"{_call(medium)} was retired, yet it is listed in {device}", name))
     reasons.extend(
         Reason("medium-elsewhere", f"{_call(medium)} is also listed in {other}; look again", name)
@@ -244,7 +244,7 @@ def _counting(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim) 
 def _after_it_came_back(facts: Facts, device: str, medium: MediumIdentity, wipe: Event) -> bool:
     """Refuse a wipe that may be older than the exit of the device in which a stranger's medium came back."""
     left = facts.last_exit(device)
-    if left is None or medium.id in left.body["media"]:
+    if left is None or facts.same_drive(medium.id).intersection(left.body["media"]):
         return True
     return facts.follows(wipe, left)
 

@@ -32,6 +32,12 @@ def test_a_full_overwrite_that_was_proved_is_done_and_clear() -> None:
     assert (verdict.outcome, verdict.claim, verdict.reasons) == (Outcome.DONE, Claim.CLEAR, ())
 
 
+def test_a_random_pass_is_read_back_by_its_own_seed() -> None:
+    assert CANARIES is not None
+    stream = replace(READ, expected="stream", seed=CANARIES.seed)
+    assert judge(evidence(passes=(replace(PASS, pattern="random"),), readbacks=(stream,)), CLEAR).claim is Claim.CLEAR
+
+
 def test_what_never_started_is_not_run_and_not_unknown() -> None:
     verdict = judge(evidence(started=False, stopped="the drive is read-only"), CLEAR)
     assert (verdict.outcome, verdict.claim) == (Outcome.NOT_RUN, Claim.NONE)
@@ -65,6 +71,9 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("reader-size", {"readbacks": (replace(READ, bytes_total=SIZE // 2, bytes_read=SIZE // 2),)}),
     ("read-too-little", {"readbacks": (replace(READ, kind="sampled", bytes_read=SIZE // 100),)}),
     ("read-too-little", {"readbacks": (replace(READ, bytes_read=SIZE - 1),)}),
+    ("other-pattern", {"readbacks": (replace(READ, expected="changed"),)}),
+    ("other-pattern", {"passes": (replace(PASS, pattern="random"),)}),
+    ("other-pattern", {"passes": (replace(PASS, pattern="random"),), "readbacks": (replace(READ, expected="stream"),)}),
     ("smoke-test", {"smoke": False}),
     ("smoke-test", {"smoke": None}),
     ("no-recipe", {"recipe": "paper"}),

@@ -76,7 +76,7 @@ def test_a_practice_event_relabelled_as_real_has_a_wrong_signature() -> None:
 
 def test_lengths_in_the_signed_text_are_bytes_not_characters() -> None:
     scribe = Scribe(Role.STATION)
-    event = scribe.say("device.registered", "Ä", registered("Ä") | {"make": "Ünïcødé 株式会社"})
+    event = scribe.say("device.registered", "A", registered("A") | {"make": "Ünïcødé 株式会社"})
     payload = base64.b64decode(json.loads(scribe.envelopes[0])["payload"])
     kind = World.REAL.payload_type.encode()
     text = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
@@ -110,6 +110,10 @@ def test_an_oversized_envelope_is_refused_unread() -> None:
         ({"body": registered("A") | {"make": "\ud800"}}, "cannot be written"),
         ({"body": registered("A") | {"extra": float("nan")}}, "cannot be written"),
         ({"body": registered("A") | {"donor_wants": "shred"}}, "one of none, clear, purge, destroy"),
+        ({"subject": "a", "body": registered("a")}, "a label code in capitals"),
+        ({"body": registered("A") | {"extra": "\x00"}}, "characters that are no text"),
+        ({"body": registered("A") | {"extra": json.loads("[" * 30 + "]" * 30)}}, "nested deeper"),
+        ({"at": NOON.replace(year=9999)}, "no clock shows"),
     ],
 )
 def test_we_never_sign_what_is_wrong(change: dict[str, object], said: str) -> None:
@@ -172,8 +176,37 @@ def test_a_medium_without_serial_and_wwn_is_not_trusted(serial: str, wwn: str, s
 def test_an_event_is_found_under_everything_it_speaks_of() -> None:
     scribe = Scribe(Role.STATION)
     event = scribe.say("medium.wiped", medium().id, wiped(medium(), None, device="A"))
-    assert mentions(event) == {medium().id, "A"}
+    assert mentions(event) == {medium().id, "A", "disk:sn000001"}
     listed = scribe.say("device.inventoried", "A", inventoried("A", None, medium(1), medium(2)))
-    assert mentions(listed) == {"A", medium(1).id, medium(2).id}
+    assert mentions(listed) == {"A", medium(1).id, medium(2).id, "disk:sn000001", "disk:sn000002"}
     known = scribe.say("device.registered", "A", registered("A", " sn-1 "))
     assert "serial:acme|book|sn-1" in mentions(known)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        wiped(medium(2), None),
+        wiped(medium(1), None) | {"medium": medium(1).to_json() | {"size": 10**20}},
+        wiped(medium(1), None) | {"medium": medium(1).to_json() | {"model": "x" * 300}},
+    ],
+)
+def test_a_wipe_is_about_the_medium_that_it_describes(body: dict[str, object]) -> None:
+    with pytest.raises(BadEvent, match=r"not the medium that the body describes|not a medium's identity"):
+        Scribe(Role.STATION).say("medium.wiped", medium(1).id, body)
+
+
+@pytest.mark.parametrize("odd", [{"size": 10**20}, {"model": "a\x00b"}, {"serial": "\ud800"}, {"wwn": None}])
+def test_an_inventory_with_an_entry_that_nobody_can_read_is_no_inventory(odd: dict[str, object]) -> None:
+    body = inventoried("A", None, medium(1))
+    body["media"].append(medium(2).to_json() | odd)
+    with pytest.raises(BadEvent):
+        Scribe(Role.STATION).say("device.inventoried", "A", body)
+
+
+@pytest.mark.parametrize(
+    "body", [{"deep": json.loads("[" * 30 + "]" * 30)}, {"text": "\ud800"}, {"text": "a\x00"}, {"\ud800": 1}]
+)
+def test_what_no_screen_could_show_is_not_an_event_even_when_it_is_signed(body: dict[str, object]) -> None:
+    with pytest.raises(BadEvent, match=r"nested|no text"):
+        Scribe(Role.STATION).forge("device.blessed", "A", body)

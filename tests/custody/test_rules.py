@@ -1,6 +1,7 @@
 """The gate: each rule alone keeps a device in, all reasons are told, and nothing but a new wipe lets it out again."""
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -376,3 +377,57 @@ def test_a_dispute_is_found_by_the_event_it_names_whatever_its_subject(story: St
     wipe = next(e for e in story.told if e.kind == "medium.wiped")
     story.server("record.disputed", "somewhere else", {"event": wipe.hash, "reason": "wrong drive", "who": BOB})
     assert story.codes() == {"not-wiped"}
+
+
+def test_one_drive_behind_two_adapters_answers_the_exits_of_both(story: Story) -> None:
+    """Its certificate from before, under its other name, must not hide that a borrower has had it since."""
+    again = replace(M1, transport="scsi", model="ACME Disk via HBA")
+    assert again.id != M1.id
+    story.bench("medium.wiped", again.id, wiped(again, None))
+    gone = story.server("device.left", "A", left("A", M1))
+    story.bench("device.registered", "B", registered("B"))
+    story.bench("device.inventoried", "B", inventoried("B", None, again))
+    story.bench("device.tested", "B", passed("B", None))
+    assert story.codes("B") == {"wipe-before-exit"}
+    assert exit_of(fold(story.told), again.id) == gone.hash
+    story.bench("medium.wiped", again.id, wiped(again, gone.hash))
+    assert story.codes("B") == set()
+
+
+def test_a_drive_behind_a_usb_adapter_is_not_certified() -> None:
+    story, docked = Story(), replace(M1, transport="usb")
+    story.bench("device.registered", "A", registered("A"))
+    story.bench("device.inventoried", "A", inventoried("A", None, docked))
+    story.bench("medium.wiped", docked.id, wiped(docked, None))
+    story.bench("device.tested", "A", passed("A", None))
+    assert story.codes() == {"medium-unidentified"}
+
+
+def test_an_entry_that_cannot_be_read_keeps_the_device_in(story: Story) -> None:
+    """By the rules of today it is refused; an event that was accepted under others must still fail closed."""
+    told = story.bench("device.inventoried", "A", inventoried("A", None, M1))
+    odd = replace(told, body={**told.body, "media": [M1.to_json(), {"transport": "ata"}]})
+    facts = fold([*story.told[:-1], odd])
+    assert {reason.code for reason in why_not_lendable(facts, "A", Policy())} == {"medium-unidentified"}
+
+
+@pytest.mark.parametrize("kind", ["device.registered", "device.inventoried", "device.tested", "medium.retired"])
+def test_what_may_keep_a_device_in_cannot_be_disputed_away(story: Story, kind: str) -> None:
+    closing = {
+        "device.registered": story.bench("device.registered", "A", registered("A", "S-A", wants="purge")),
+        "device.inventoried": story.bench("device.inventoried", "A", inventoried("A", None, M1, M2)),
+        "device.tested": story.bench("device.tested", "A", passed("A", None, screen="fail")),
+        "medium.retired": story.server(
+            "medium.retired", M1.id, {"medium": M1.id, "device": "A", "how": "removed", "names": ["a", "b"]}
+        ),
+    }
+    before = story.codes()
+    assert before >= {"medium-retired", "not-wiped", "claim-too-low", "test-not-passed"}
+    mistaken = closing[kind]
+    story.server("record.disputed", mistaken.subject, {"event": mistaken.hash, "reason": "please", "who": BOB})
+    assert story.codes() == before
+
+
+def test_a_registration_cannot_hide_behind_another_device(story: Story) -> None:
+    story.bench("device.registered", "A", registered("A", "S-A", wants="purge") | {"device": "Z"})
+    assert story.codes() == {"claim-too-low"}
