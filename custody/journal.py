@@ -48,7 +48,7 @@ from custody.salvage import salvage
 
 __all__ = ["Alarm", "Figures", "Journal", "Row", "Taken", "salvage"]
 
-MISUSE = frozenset({"role", "meaning", "key-not-valid"})
+MISUSE = frozenset({"role", "meaning"})
 """Reasons for which `append` records nothing: the program is wrong, not the world."""
 
 CLOCK_TOLERANCE = 300.0
