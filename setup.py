@@ -70,6 +70,7 @@ EXTRAS = {
         "pytest>=8.3",
         "pytest-timeout>=2.3",
         "pytest-xdist>=3.6",
+        "reedsolo>=1.7",
         "ruff>=0.8",
         "types-psutil",
         "types-qrcode",

@@ -4,12 +4,20 @@ import os
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+QUIET_BROWSER = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -46,6 +54,22 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test data (../shared/data) is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """Return the one running Chromium of this test process; skip where the machine has none."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("needs chromium, which this machine does not have (Debian's package chromium)")
+    if not (REPOSITORY / "lending/static/vendor/ASSETS.json").exists():
+        pytest.skip("the web assets are not laid out; run `python tools/assets.py`")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET_BROWSER)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from custody.events import PrivateKey, World
@@ -16,13 +15,6 @@ from tests.factories import NOON
 from tests.lending.house import build
 from tests.lending.screens import ACCOUNTS, PASSWORD, Town, populate
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-VENDOR = Path(__file__).resolve().parents[2] / "lending/static/vendor/ASSETS.json"
-
 SignIn = Callable[..., Page]
 
 
@@ -31,19 +23,6 @@ class Quiet(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Return a running Chromium."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not on this machine (apt-get install chromium)")
-    if not VENDOR.exists():
-        pytest.skip("the web assets are not laid out; run `python tools/assets.py`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
