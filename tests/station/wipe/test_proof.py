@@ -93,9 +93,10 @@ def test_a_sample_covers_both_ends_and_every_subsection_and_a_tenth_of_the_drive
     if blocks < 2 * proof.SUBSECTIONS:
         assert extents == [(0, size)]
         return
-    halves = {(start // step * 2 * proof.SUBSECTIONS + blocks - 1) // blocks for start, _ in extents[2:]}
     assert len(extents) == 2 + 2 * proof.SUBSECTIONS
-    assert len(halves) > 1.5 * proof.SUBSECTIONS
+    for half, (start, length) in enumerate(extents[2:]):
+        low, high = (edge * blocks // (2 * proof.SUBSECTIONS) for edge in (half, half + 1))
+        assert low * step <= start < start + length <= high * step
     assert sum(length for _, length in extents) >= 0.1 * (size - size % step - 2 * step)
 
 
