@@ -52,6 +52,7 @@ RUN_TIME = [
     "requests>=2.32",
     "sqlalchemy>=2.0.30",
     "sqlite-utils>=4.0",
+    "tzdata>=2025.1",
     "werkzeug>=3.0",
 ]
 
