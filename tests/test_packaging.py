@@ -20,6 +20,7 @@ NEVER_IMPORTED = {
     "govuk-frontend-jinja": "its templates are loaded by name",
     "gunicorn": "started as a program",
     "psycopg": "loaded by SQLAlchemy from the address of the database",
+    "tzdata": "read by zoneinfo where the system has no time zones",
 }
 
 
