@@ -219,6 +219,7 @@ def step(state: State, said: Said) -> tuple[State, Return | None]:
 def read(text: str, host: str, known: Callable[[str], Known | None]) -> Reading | Misreading:
     """Return what a scanned or typed text is to this kiosk; `known` looks a code up in its copy of history.
 
+    The exit that a return slip names goes before the one this copy knows of: the copy may be old.
     `host` is the host our labels name: an address elsewhere with a code nobody here knows is a foreign device.
     """
     try:
@@ -229,8 +230,10 @@ def read(text: str, host: str, known: Callable[[str], Known | None]) -> Reading 
     if found is None:
         ours = "://" not in text or _host(text) == _host(host)
         return Reading(code, Standing.UNKNOWN if ours else Standing.FOREIGN, answers)
-    exit_ = found.exit or answers
-    return Reading(code, Standing.OUT if found.exit else Standing.NOT_OUT, exit_, found.loan)
+    standing = Standing.OUT if found.exit else Standing.NOT_OUT
+    if answers is not None and answers != found.exit:  # this copy of history may be old; the slip was in the bag
+        return Reading(code, standing, answers)
+    return Reading(code, standing, found.exit, found.loan)
 
 
 def cleaned(text: str) -> str:

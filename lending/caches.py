@@ -82,19 +82,19 @@ _KEYS = {"device": tables.DeviceRow.code, "medium": tables.MediumRow.id}
 def reported(tx: Tx, facts: Facts, device: str) -> datetime | None:
     """Return when somebody said they brought a device back that is still out (our clock), None if nobody did.
 
-    A report that names the exit answers it; one that names none answers it if it arrived here after it.
+    A report answers the exit if it names it or arrived here after it, even one that names an older exit: the kiosk's
+    copy of history may have been old, and a device that stands in a return place must not be overlooked.
     """
     left = facts.last_exit(device)
     if left is None or facts.in_hand(device):
         return None
     reports = facts.about_device("device.returned", device)
-    named = [one.hash for one in reports if one.body["exit"] == left.hash]
-    unnamed = [one.hash for one in reports if one.body["exit"] is None]
-    if not named and not unnamed:
+    if not reports:
         return None
     row = tables.EventRow
+    named = [one.hash for one in reports if one.body["exit"] == left.hash]
     since = select(row.n).where(row.hash == left.hash).scalar_subquery()
-    answers = or_(row.hash.in_(named), and_(row.hash.in_(unnamed), row.n > since))
+    answers = or_(row.hash.in_(named), and_(row.hash.in_([one.hash for one in reports]), row.n > since))
     return tx.s.scalar(select(row.received_at).where(answers).order_by(row.n).limit(1))
 
 
@@ -112,13 +112,13 @@ def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
         return "merged"
     if state.in_hand:
         return "ready" if lendable else "not-ready"
+    if reported(tx, facts, device) is not None:
+        return "reported"  # also one that was given away or lost: it may be standing there
     ended = any(
         one.body["loan"] == state.loan and one.body["how"] != "returned"
         for one in facts.about_device("loan.closed", device)
     )
-    if ended or state.left_for in FOR_GOOD:
-        return "gone"
-    return "out" if reported(tx, facts, device) is None else "reported"
+    return "gone" if ended or state.left_for in FOR_GOOD else "out"
 
 
 def _put_device(tx: Tx, reader: Reader, code: str) -> set[str]:

@@ -127,7 +127,7 @@ class DevicePage:
 
 @dataclass(frozen=True)
 class Proof:
-    """One event as signed, and the stored evidence it names (None when that has not been sent yet)."""
+    """One event as signed, and the evidence it names: None when not sent yet (`evidence_size` 0) or unreadable."""
 
     event: Mapping[str, Any]
     origin_name: str
@@ -340,6 +340,6 @@ def words(event: Event) -> str:
 def _as_json(data: bytes) -> Mapping[str, Any] | None:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # a station may store any bytes, also ten thousand brackets
         return None
     return found if isinstance(found, dict) else None

@@ -184,15 +184,15 @@ def take_back(
 
 
 def settle(tx: Tx, received: Event, now: datetime) -> None:
-    """Close the open item whose exit a `device.received` answers, whoever signed it: staff here or a station.
+    """Close the open item whose exit a `device.received` of the same device answers: by staff here or by a station.
 
     Called under the same lock and in the same transaction that stored the event. One that answers an older exit
-    (a station that had not heard of the last one) closes nothing.
+    (a station that had not heard of the last one), or another device's, closes nothing.
     """
     after = received.body["after"]
     query = select(tables.LoanItem).where(tables.LoanItem.exit == after, tables.LoanItem.state == "out")
     item = tx.s.scalar(query) if after is not None else None
-    if item is not None:
+    if item is not None and _same_device(tx, item.device, received.body["device"]):
         _close_item(tx, item, "returned", received.body["who"], now)
 
 
@@ -228,6 +228,14 @@ def loans(tx: Tx, by: Actor, state: str = "") -> list[Loan]:
     if state:
         query = query.where(tables.LoanRow.state == state)
     return [_loan(tx, row, referral, partner) for row, referral, partner in tx.s.execute(query).all()]
+
+
+def _same_device(tx: Tx, one: str | None, other: str) -> bool:
+    """Tell whether two labels stand for one device: the same, or merged."""
+    if one is None or one == other:
+        return one == other
+    facts = facts_about(tx, other)
+    return facts.canonical(one) == facts.canonical(other)
 
 
 def _against_loan(tx: Tx, loan: str) -> list[Reason]:

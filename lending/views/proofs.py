@@ -39,15 +39,16 @@ def read(data: Mapping[str, Any] | None) -> Sheet | None:
         return None
     try:
         return _sheet(Evidence.from_json(data))
-    except (BadEvent, TypeError, ValueError, AttributeError):
-        return None
+    except (BadEvent, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError):
+        return None  # a station may store anything under the digest that it signed
 
 
 def rows(body: object) -> list[tuple[str, str]]:
     """Return an event's body as names and plain values, as it was said."""
     if not isinstance(body, Mapping):
         return []
-    return [(str(name), value if isinstance(value, str) else json.dumps(value)) for name, value in body.items()]
+    shown = {str(name): value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
+    return [(_sendable(name), _sendable(value)) for name, value in shown.items()]
 
 
 def _sheet(evidence: Evidence) -> Sheet:
@@ -61,7 +62,12 @@ def _sheet(evidence: Evidence) -> Sheet:
     found.append(("Known blocks (canaries)", _canaries(evidence.canaries)))
     found.append(("Size before and after", _sizes(evidence)))
     found.append(("Hidden areas", evidence.hidden_areas))
-    return Sheet(tuple(found), evidence.stopped)
+    return Sheet(tuple((label, _sendable(value)) for label, value in found), _sendable(evidence.stopped))
+
+
+def _sendable(value: str) -> str:
+    """Return a text that a page can hold: JSON allows half a character, UTF-8 does not."""
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _pass(one: PassDone) -> str:

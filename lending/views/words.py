@@ -92,18 +92,24 @@ def local(at: datetime) -> tuple[datetime, str]:
 
 
 def when(at: datetime | None) -> str:
-    """Return `3 May 2026, 14:05`, or "never"."""
+    """Return `3 May 2026, 14:05`, or "never"; a moment that no calendar here holds as it was written."""
     if at is None:
         return "never"
-    here, zone = local(at)
+    try:
+        here, zone = local(at)
+    except OverflowError:  # some machine's clock says year 1 or 9999
+        return at.isoformat()
     return f"{here.day} {here:%b %Y, %H:%M}{zone}"
 
 
 def day(at: date | datetime | None) -> str:
-    """Return `3 May 2026`, or nothing."""
+    """Return `3 May 2026`, or nothing; a moment that no calendar here holds as it was written."""
     if at is None:
         return ""
-    shown = local(at)[0] if isinstance(at, datetime) else at
+    try:
+        shown = local(at)[0] if isinstance(at, datetime) else at
+    except OverflowError:
+        return at.isoformat()
     return f"{shown.day} {shown:%B %Y}"
 
 

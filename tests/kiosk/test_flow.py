@@ -108,6 +108,13 @@ def test_a_slip_tells_the_exit_that_this_kiosk_has_not_heard_of() -> None:
     assert read(codes.slip_address(HOST, unknown, "cd" * 32)) == Reading(unknown, Standing.UNKNOWN, "cd" * 32)
 
 
+def test_the_slip_goes_before_what_a_stale_kiosk_knows_and_its_loan_is_left_open() -> None:
+    reading = read(codes.slip_address(HOST, CODE, "cd" * 32))
+    assert reading == Reading(CODE, Standing.OUT, "cd" * 32, None)
+    assert read(codes.slip_address(HOST, CODE, EXIT)) == Reading(CODE, Standing.OUT, EXIT, "L-1")
+    assert read(codes.slip_address(HOST, OTHER, "cd" * 32)) == Reading(OTHER, Standing.NOT_OUT, "cd" * 32, None)
+
+
 def test_a_wrong_character_offers_the_right_code_and_begins_nothing() -> None:
     typed = CODE[:5] + "Z" + CODE[6:]
     state, wanted = step(State(), Scanned(read(typed), "v1"))

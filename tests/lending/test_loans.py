@@ -117,18 +117,6 @@ def test_a_kiosk_report_closes_nothing_and_waits_for_staff(house: House) -> None
         assert loans.get(tx, house.desk, loan).state == "closed"
 
 
-def test_a_report_from_an_earlier_loan_says_nothing_about_a_later_one(house: House) -> None:
-    name = house.make_ready(1)
-    first = house.hand_over(house.new_loan(), name)
-    house.take_back(name)
-    house.make_ready(1, after=first.hash)
-    house.hand_over(house.new_loan(), name)
-    house.report(name, first.hash)
-    with house.db.read() as tx:
-        assert loans.awaiting_receipt(tx) == []
-        assert devices.page(tx, name, NOON).state == "out"
-
-
 def test_an_unknown_label_at_the_kiosk_waits_too_and_can_be_set_aside(house: House) -> None:
     event = house.report(code(77))
     with house.db.transaction() as tx:

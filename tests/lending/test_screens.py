@@ -1,14 +1,19 @@
 """What people do on the screens, page by page, on both databases."""
 
+import hashlib
 import json
 from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
-from custody.events import World
+import pytest
+
+from custody.events import Digest, EventHash, World
 from labels.codes import pretty
 from lending import loans, people, referrals
 from lending.views import refusals, words
-from tests.factories import NOON
+from tests.factories import NOON, inventoried, medium, wiped
 from tests.lending.house import FORM
 from tests.lending.screens import (
     LENT,
@@ -21,6 +26,7 @@ from tests.lending.screens import (
     UNWIPED,
     Browser,
     Town,
+    evidence,
 )
 
 
@@ -226,6 +232,66 @@ def test_a_report_of_a_return_waits_until_somebody_has_the_device(town: Town) ->
     assert "is received" in volunteer.post("/receive", code=REPORTED, condition="good").get_data(as_text=True)
     assert "Nothing waits" in text_of(volunteer, "/receive")
     assert volunteer.post("/receive", code=REPORTED, condition="good").status_code == 409
+
+
+def test_a_doubtful_report_says_why_a_person_must_look(town: Town) -> None:
+    town.house.report(LENT, EventHash("9" * 64))
+    assert "Names another exit" in text_of(town.browser("volunteer"), "/receive")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"\xff", b"[]", b"{}", b'{"passes": [[]]}',
+        b'{"technique": {"a": 1}}', b"9" * 5000,
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_evidence_of_any_shape_is_said_to_be_unreadable(town: Town, data: bytes) -> None:
+    bench, disk = town.house.bench, medium(1)
+    digest = Digest(hashlib.sha256(data).hexdigest())
+    town.house.server.put_attachment(digest, data, bench.id)
+    event = bench.say("medium.wiped", disk.id, {**wiped(disk, None, device=READY), "evidence": digest})
+    bench.say("device.inventoried", READY, inventoried(READY, None, disk))
+    town.house.sync(bench)
+    auditor = town.browser("auditor")
+    assert "cannot be read" in text_of(auditor, f"/proof/{event.hash}")
+    assert "cannot be read" in text_of(auditor, f"/devices/{READY}")
+
+
+@pytest.mark.parametrize("field", ["hidden_areas", "stopped", "technique", "size_before", "seconds"])
+def test_evidence_with_odd_values_crashes_no_page(town: Town, field: str) -> None:
+    bench, disk = town.house.bench, medium(1)
+    odds: list[Any] = ["\ud800", 10**400, float("inf"), None, [], {}]
+    for odd in odds:
+        said = evidence(disk).to_json()
+        if field == "seconds":
+            said["passes"][0][field] = odd
+        else:
+            said[field] = odd
+        data = json.dumps(said).encode()
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        town.house.server.put_attachment(digest, data, bench.id)
+        event = bench.say("medium.wiped", disk.id, {**wiped(disk, None, device=READY), "evidence": digest})
+        town.house.sync(bench)
+        assert "Signed record" in text_of(town.browser("auditor"), f"/proof/{event.hash}")
+
+
+def test_evidence_that_is_not_here_yet_is_not_called_unreadable(town: Town) -> None:
+    bench, disk = town.house.bench, medium(1)
+    event = bench.say("medium.wiped", disk.id, wiped(disk, None, device=READY))
+    town.house.sync(bench)
+    text = text_of(town.browser("auditor"), f"/proof/{event.hash}")
+    assert "has not been sent yet" in text
+    assert "cannot be read" not in text
+
+
+@pytest.mark.parametrize(("year", "hours"), [(1, 0), (1, 14), (9999, -14)])
+def test_a_clock_at_either_end_of_the_calendar_is_shown_as_it_was_written(year: int, hours: int) -> None:
+    month, day = (1, 1) if year == 1 else (12, 31)
+    at = datetime(year, month, day, tzinfo=timezone(timedelta(hours=hours))) + timedelta(hours=0 if year == 1 else 23)
+    assert words.when(at) == words.day(at) == at.isoformat()
+    assert words.ago(at, NOON)
 
 
 def test_a_mistaken_report_is_set_aside_with_a_reason(town: Town) -> None:
