@@ -62,6 +62,9 @@ NOTHING = EventHash("0" * 64)
 LARGEST_EVENT = 256 * 1024
 """Bytes. An envelope beyond this is refused unread: evidence belongs in attachments."""
 
+UNREADABLE = "unreadable"
+"""The one field of the body that stands for a body which no store or screen could hold; it says why."""
+
 DEEPEST = 24
 """Levels of brackets in an event."""
 
@@ -171,7 +174,10 @@ def seal(
     ).encode()
     if len(envelope) > LARGEST_EVENT:
         raise BadEvent(f"{kind}: {len(envelope)} bytes are too many for an event; attach large evidence instead")
-    return envelope, _parse(payload)
+    event = _parse(payload)
+    if set(event.body) == {UNREADABLE}:
+        raise BadEvent(f"{kind}: {event.body[UNREADABLE]}")
+    return envelope, event
 
 
 def open_(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World) -> Event:
@@ -201,6 +207,8 @@ def open_signed(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], wo
 
 def meaning(event: Event) -> list[Reason]:
     """Return what is wrong with an event's body; an unknown kind is never wrong (kept, shown, ignored)."""
+    if set(event.body) == {UNREADABLE}:
+        return [Reason("meaning", str(event.body[UNREADABLE]), event.subject)]
     if event.kind not in KINDS:
         return []
     return [Reason("meaning", text, event.subject) for text in what_is_wrong(event.kind, event.subject, event.body)]
@@ -271,19 +279,14 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _check_plain(value: object, depth: int) -> None:
-    """Raise `BadEvent` for what some store or screen could not hold: texts that are none, towers of brackets."""
+def _why_not_plain(value: object, depth: int = DEEPEST) -> str:
+    """Return why some store or screen could not hold this: texts that are none, towers of brackets; "" if all can."""
     if depth == 0:
-        raise BadEvent(f"the signed bytes are nested deeper than {DEEPEST} levels")
+        return f"it is nested deeper than {DEEPEST} levels"
     if isinstance(value, str) and not is_storable(value):
-        raise BadEvent("the signed bytes hold characters that are no text")
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _check_plain(name, depth)
-            _check_plain(inner, depth - 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_plain(inner, depth - 1)
+        return "it holds characters that are no text"
+    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((why for one in inner if (why := _why_not_plain(one, depth - 1))), "")
 
 
 def _to_be_signed(kind: str, payload: bytes) -> bytes:
@@ -309,27 +312,26 @@ def _unwrap(envelope: bytes) -> tuple[str, bytes, list[tuple[KeyId, bytes]]]:
 
 
 def _parse(payload: bytes) -> Event:
+    """Read signed bytes. What is signed but cannot be held anywhere is kept as an event whose body says so.
+
+    So it takes its place in its chain, is refused for its meaning, and stops nothing behind it.
+    """
     try:
         data = json.loads(payload)
-        _check_plain(data, DEEPEST)
         at = datetime.fromisoformat(data["at"])
-        event = Event(
-            origin=OriginId(data["origin"]),
-            seq=data["seq"],
-            prev=EventHash(data["prev"]),
-            kind=data["kind"],
-            subject=data["subject"],
-            at=at,
-            body=data["body"],
-            hash=EventHash(hashlib.sha256(payload).hexdigest()),
-        )
+        origin, seq, prev, body = data["origin"], data["seq"], data["prev"], data["body"]
+        kind, subject = data["kind"], data["subject"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEvent(f"the signed bytes are not an event: {error}") from error
-    texts = (event.origin, event.prev, event.kind, event.subject)
-    if not all(isinstance(text, str) and is_storable(text) for text in texts) or not isinstance(event.body, dict):
+    if not all(isinstance(text, str) for text in (origin, prev, kind, subject)) or not isinstance(body, dict):
         raise BadEvent("the signed bytes are not an event: a field has the wrong type")
-    if not 1970 <= at.year <= 9998:
-        raise BadEvent(f"the signed bytes are not an event: no clock shows the year {at.year}")
-    if not isinstance(event.seq, int) or isinstance(event.seq, bool) or event.seq < 1 or at.tzinfo is None:
+    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1 or at.tzinfo is None:
         raise BadEvent("the signed bytes are not an event: bad number or a time without zone")
-    return event
+    why = _why_not_plain({"kind": kind, "subject": subject, "body": body})
+    if not 1970 <= at.year <= 9998:
+        at, why = datetime.fromtimestamp(0, UTC), f"no clock shows the year {at.year}"
+    if why:
+        kind, subject = (text if is_storable(text) else UNREADABLE for text in (kind, subject))
+        body = {UNREADABLE: f"this statement cannot be held: {why}"}
+    name = EventHash(hashlib.sha256(payload).hexdigest())
+    return Event(OriginId(origin), seq, EventHash(prev), kind, subject, at, body, name)

@@ -18,6 +18,7 @@ from custody.events import (
     PublicKey,
     Role,
     World,
+    meaning,
     mentions,
     open_,
     origin_id,
@@ -207,6 +208,19 @@ def test_an_inventory_with_an_entry_that_nobody_can_read_is_no_inventory(odd: di
 @pytest.mark.parametrize(
     "body", [{"deep": json.loads("[" * 30 + "]" * 30)}, {"text": "\ud800"}, {"text": "a\x00"}, {"\ud800": 1}]
 )
-def test_what_no_screen_could_show_is_not_an_event_even_when_it_is_signed(body: dict[str, object]) -> None:
-    with pytest.raises(BadEvent, match=r"nested|no text"):
-        Scribe(Role.STATION).forge("device.blessed", "A", body)
+@pytest.mark.parametrize("kind", ["device.locked", "device.blessed", "device.\x00"])
+def test_what_no_screen_could_show_is_kept_as_refused_without_its_content(kind: str, body: dict[str, object]) -> None:
+    scribe = Scribe(Role.STATION)
+    scribe.forge(kind, "A\x00", {"device": "A", "lock": "x", "seen": "y", **body})
+    (event,) = scribe.events
+    assert [reason.code for reason in meaning(event)] == ["meaning"]
+    assert json.dumps(event.to_json(), ensure_ascii=False).encode()
+    assert mentions(event) == {"unreadable"}
+
+
+def test_a_year_that_no_clock_shows_is_refused_and_harms_nobody() -> None:
+    scribe = Scribe(Role.STATION)
+    scribe.clock = NOON.replace(year=1)
+    scribe.forge("device.locked", "A", {"device": "A", "lock": "x", "seen": "y"})
+    assert "the year 1" in meaning(scribe.events[0])[0].text
+    assert scribe.events[0].at.year == 1970
