@@ -142,6 +142,31 @@ class Facts:
             found[_UNREADABLE.id] = _UNREADABLE  # by other rules than ours; never trusted, so never lent
         return [found[name] for name in sorted(found)]
 
+    def expected(self, device: str) -> set[str]:
+        """Return the media that should be in the device: what left with it, and what was listed in it since."""
+        left = self.last_exit(device)
+        found = {str(name) for name in left.body["media"]} if left else set()
+        for event in self.about_device("device.inventoried", device):
+            if event.body["after"] == _hash(left):
+                found |= _listed(event)
+        return found
+
+    def missing(self, device: str) -> list[str]:
+        """Return the media that should be in the device, are not, and for which nobody answers.
+
+        Two people can answer for one that is gone: in the inventory that does not find it (`gone`), or by retiring it.
+        """
+        current = self.inventories(device)
+        there = {name for event in current for name in _listed(event) | _gone(event)}
+        there |= {str(e.body["medium"]) for e in self.of("medium.retired")}
+        return sorted(name for name in self.expected(device) if not self.same_drive(name) & there)
+
+    def described(self, medium: str) -> MediumIdentity | None:
+        """Return a medium's identity as some inventory or wipe described it."""
+        bodies = [e.body["media"] for e in self.of("device.inventoried")]
+        bodies.extend([e.body["medium"]] for e in self.of("medium.wiped"))
+        return next((one for body in bodies for one in identities(body) if one.id == medium), None)
+
     def wipes(self, medium: str) -> list[Event]:
         """Return all wipes of a medium."""
         return [e for e in self.of("medium.wiped") if media_ids([e.body["medium"]]) == [medium]]
@@ -274,6 +299,19 @@ def same_serial(one: Event, other: Event) -> bool:
 
 
 _UNREADABLE = MediumIdentity("unknown", "an entry that cannot be read", "", "", "", 0)
+
+
+def _gone(event: Event) -> set[str]:
+    """Return the media that an inventory says are gone, each before two different people."""
+    entries = event.body.get("gone")
+    return {
+        one["medium"]
+        for one in (entries if isinstance(entries, list) else [])
+        if isinstance(one, dict)
+        and isinstance(one.get("medium"), str)
+        and isinstance(one.get("names"), list)
+        and len({name for name in one["names"] if isinstance(name, str) and name.strip()}) >= 2
+    }
 
 
 def _device(event: Event) -> str:

@@ -5,7 +5,7 @@ A device may be lent only if, since it last left our custody, it has a verified 
 - it is registered, is not another record's duplicate, and is in hand: received since its last exit;
 - no owner's lock stands; it passed its tests since its last exit, to the grade that policy asks;
 - someone looked inside since its last exit, and every medium found is identified, not retired and in no other
-  device's current inventory;
+  device's current inventory; a medium that should be there and is not is wiped, or two people answer for it;
 - for every medium *m* there is a `medium.wiped` DONE whose claim is what policy and donor ask and whose `after`
   is the last exit of *m*; not disputed, not contradicted, and checked by a second person where policy says so;
 - a medium that did not leave with this device but came back in it must have been wiped certainly after that exit.
@@ -112,6 +112,7 @@ def why_not_lendable(facts: Facts, device: str, policy: Policy, now: datetime | 
         *_inventory(facts, device, policy, now),
     ]
     wanted = _wanted(facts, device, policy)
+    reasons.extend(_missing(facts, device, wanted))
     for medium in facts.media_of(device) or ():
         reasons.extend(_medium(facts, device, medium, wanted, policy))
     return list(dict.fromkeys(reasons))
@@ -207,6 +208,19 @@ def _wanted(facts: Facts, device: str, policy: Policy) -> Claim:
     return max([policy.claim, *asked], key=lambda claim: claim.rank)
 
 
+def _missing(facts: Facts, device: str, wanted: Claim) -> list[Reason]:
+    """Find drives that were in the device and are not now: unless wiped since, two people must answer for them."""
+    reasons = []
+    for name in facts.missing(device) if facts.inventories(device) else ():
+        medium = facts.described(name)
+        if medium is not None and _counting(facts, device, medium, wanted):
+            continue
+        call = _call(medium) if medium else "a medium"
+        text = f"{call} should be in {device} and was not found; look again, or two people must say that it is gone"
+        reasons.append(Reason("medium-missing", text, name))
+    return reasons
+
+
 def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, policy: Policy) -> list[Reason]:
     name = medium.id
     if not medium.trusted:
@@ -223,7 +237,8 @@ def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, po
     if not counting:
         reasons.append(_why_no_wipe_counts(facts, device, medium, wanted))
     elif policy.second_check and not any(_checked(facts, wipe) for wipe in counting):
-        reasons.append(Reason("not-checked", f"{_call(medium)}: no second person has checked the wipe", name))
+        text = f"{_call(medium)}: no second person has checked the wipe (both signed in with their badges)"
+        reasons.append(Reason("not-checked", text, name))
     return reasons
 
 

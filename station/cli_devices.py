@@ -22,6 +22,9 @@ def add_verbs(verb: AddVerb) -> None:
     look = verb("inventory", inventory, "record which media are in a device since it last came in")
     look.add_argument("--media", action="append", default=[], metavar="TARGET", help="a drive of the device; repeat")
     look.add_argument("--no-media", action="store_true", help="somebody looked, and there is none")
+    look.add_argument(
+        "--gone", action="append", default=[], metavar="REF", help="who says that an expected drive is gone; two people"
+    )
     look.add_argument("--this-machine", action="store_true", help="this station runs on the device itself")
     done = verb("test", test, "record how the hardware did")
     done.add_argument("--result", action="append", default=[], metavar="NAME=pass|fail|not-tested")
@@ -64,7 +67,7 @@ def inventory(session: Session, arguments: argparse.Namespace) -> int:
     with session.bench() as bench:
         media = [look_at(bench, path) for path in arguments.media]
         seen = snapshot(Run(), now=session.now()) if arguments.this_machine else None
-        event = devices.inventory(bench, scanned(arguments.device), media, seen)
+        event = devices.inventory(bench, scanned(arguments.device), media, seen, arguments.gone)
     session.answer({"event": event.hash, "after": event.body["after"], "media": event.body["media"]}, [])
     return 0
 

@@ -141,18 +141,20 @@ def wipe(session: Session, arguments: argparse.Namespace) -> int:
     means = Means(os.urandom, show=shown_on(session.err, session.now))
     with session.bench(means) as bench:
         report = wipe_one(bench, arguments.target, order, announce=session.say)
-    session.answer(report.to_json(), _told(report) if session.json or not _quiet(report) else [])
-    for reason in report.verdict.reasons if not _quiet(report) else ():
+    session.answer(report.to_json(), [_told(report)])
+    for reason in report.verdict.reasons:
         session.say(reason.text)
     return exit_code(report.verdict)
 
 
-def _quiet(report: Report) -> bool:
-    return report.verdict.outcome is Outcome.DONE
-
-
-def _told(report: Report) -> list[str]:
-    return [f"{report.verdict.outcome}: {report.evidence.medium.id} does not count as wiped; keep it apart."]
+def _told(report: Report) -> str:
+    """Return the outcome in one line: what a wipe is asked for is its answer, so it is never silent."""
+    medium = report.evidence.medium
+    call = f"{medium.model} {medium.serial}".strip() or medium.id
+    if report.verdict.outcome is not Outcome.DONE:
+        return f"{report.verdict.outcome}: {call} does not count as wiped; keep it apart."
+    read = sum(one.bytes_read for one in report.evidence.readbacks)
+    return f"DONE, {report.verdict.claim}: {call}, {read:,} bytes read back, record {report.event[:12]}"
 
 
 def verify_drive(session: Session, arguments: argparse.Namespace) -> int:
@@ -160,7 +162,7 @@ def verify_drive(session: Session, arguments: argparse.Namespace) -> int:
     with session.bench() as bench:
         done = verify(bench, arguments.target, arguments.operator, arguments.wipe)
     text = "is as recorded" if done.agreed else "is NOT as recorded: treat it as not wiped"
-    session.answer(done.to_json(), [] if done.agreed else [f"{arguments.target} {text}."])
+    session.answer(done.to_json(), [f"{arguments.target} {text}."])
     return 0 if done.agreed else 4
 
 

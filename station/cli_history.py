@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from custody.errors import RoadDown
-from custody.events import KeyId, PublicKey, World
+from custody.events import Event, KeyId, PublicKey, World
 from custody.journal import Journal, Row
 from custody.keyfile import read_key, read_public
 from station import certificate, home
@@ -58,7 +58,11 @@ def journal(session: Session, arguments: argparse.Namespace) -> int:
             return 0
         if arguments.verify:
             figures = opened.verify()
-            session.answer(vars(figures), [str(figures)])
+            told = (
+                f"Every promise holds: {figures.events} events ({figures.refused} refused) of {len(figures.heads)} "
+                f"writers, {figures.attachments} pieces of evidence, {figures.quarantined} put aside."
+            )
+            session.answer(vars(figures), [told])
             return 0
         rows = opened.events(about=arguments.about, kind=arguments.kind)
         data = {
@@ -106,11 +110,18 @@ def verify_record(session: Session, arguments: argparse.Namespace) -> int:
         done = certificate.verify(data, world, lambda keyid: given if given.keyid == keyid else None)
     else:
         done = _by_journal(session, arguments, data)
-    lines = [f"{arguments.file}: {problem}" for problem in done.problems]
+    lines = [f"{arguments.file}: {problem}" for problem in done.problems] or [_genuine(done.event)]
     session.answer(done.to_json(), lines)
     if done.problems and session.json:
         session.say("; ".join(done.problems))
     return 4 if done.problems else 0
+
+
+def _genuine(event: Event) -> str:
+    """Return what a record that holds says, in one line; a true record of a failed wipe is still no wipe."""
+    said = " ".join(str(event.body[name]) for name in ("outcome", "claim") if name in event.body)
+    no = ": NOT wiped" if event.body.get("outcome", "DONE") != "DONE" else ""
+    return f"The record holds. It says: {event.kind} {event.subject} {said}".rstrip() + no
 
 
 def _by_journal(session: Session, arguments: argparse.Namespace, data: bytes) -> certificate.Checked:

@@ -71,11 +71,21 @@ def last_exit(bench: Bench, label: Label) -> EventHash | None:
     return known
 
 
-def inventory(bench: Bench, label: Label, media: Sequence[Medium], snapshot: Snapshot | None) -> Event:
+def inventory(
+    bench: Bench, label: Label, media: Sequence[Medium], snapshot: Snapshot | None, gone: Sequence[str] = ()
+) -> Event:
     """Record what is inside the device since it last came in; no medium at all is a statement too (`media` empty).
 
     `snapshot` is a look at the device itself, when this station runs on it; None when only its media are here.
+    A drive that should be in it by the records (it left with it, or was seen in it since) and is not needs two
+    different people, `gone`, who say so. Raises GuardRefused when they are needed and not named.
     """
+    facts = bench.journal.facts_about(label.code)
+    there = {one.identity.id for one in media}
+    missed = sorted(name for name in facts.expected(label.code) if not facts.same_drive(name) & there)
+    people = sorted({one.strip() for one in gone} - {""})
+    if missed and len(people) < 2:
+        raise GuardRefused([_not_found(facts, label.code, name) for name in missed])
     seen = snapshot.to_json() if snapshot else None
     document = json.dumps({"snapshot": seen, "media": [one.to_json() for one in media]}).encode()
     after = last_exit(bench, label)
@@ -86,8 +96,19 @@ def inventory(bench: Bench, label: Label, media: Sequence[Medium], snapshot: Sna
         "media": [one.identity.to_json() for one in media],
         "hardware": hardware(snapshot) if snapshot else {},
         "snapshot": digest,
+        "gone": [{"medium": name, "names": people[:2]} for name in missed],
     }
     return bench.append("device.inventoried", label.code, body)
+
+
+def _not_found(facts: rules.Facts, code: str, name: str) -> Reason:
+    medium = facts.described(name)
+    call = f"{medium.model} {medium.serial}".strip() if medium else name
+    text = (
+        f"{call} should be in {codes.pretty(code)} and is not named; name it with --media, or if it is gone let two "
+        "people say so with --gone REF --gone REF. Nothing was recorded"
+    )
+    return Reason("medium-missing", text, name)
 
 
 def hardware(snapshot: Snapshot) -> dict[str, Any]:

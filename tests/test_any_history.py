@@ -99,7 +99,17 @@ class Model:
         if self.here():
             machine, bench = self.dice.choice(self.here()), self.dice.choice(BENCHES)
             after = last_exit(self.sees(bench), machine.code)
-            self.write(bench, "device.inventoried", machine.code, inventoried(machine.code, after, *machine.inside))
+            self.write(bench, "device.inventoried", machine.code, self.found(bench, machine, after))
+
+    def found(self, bench: OriginId, machine: Machine, after: EventHash | None) -> dict[str, Any]:
+        """Return what a bench writes after looking inside: two people answer for what it expected and does not see."""
+        facts, inside = self.sees(bench), {one.id for one in machine.inside}
+        left_with = facts.last_exit(machine.code)
+        seen = [e for e in facts.about_device("device.inventoried", machine.code) if e.body["after"] == after]
+        expected = {one.id for e in seen for one in identities(e.body["media"])}
+        expected |= set(left_with.body["media"]) if left_with else set()
+        gone = [{"medium": name, "names": ["p-1", "p-2"]} for name in sorted(expected - inside)]
+        return inventoried(machine.code, after, *machine.inside) | {"gone": gone}
 
     def test(self) -> None:
         """A bench tests a device."""
@@ -132,7 +142,7 @@ class Model:
         if done[0]:
             self.write(bench, "device.received", code, received(code, after))
         if done[1]:
-            self.write(bench, "device.inventoried", code, inventoried(code, after, *machine.inside))
+            self.write(bench, "device.inventoried", code, self.found(bench, machine, after))
         for drive in machine.inside if done[2] else []:
             self.dirty.discard(drive.id)
             self.write(bench, "medium.wiped", drive.id, wiped(drive, exit_of(facts, drive.id)))

@@ -24,6 +24,7 @@ from tests.factories import (
 )
 
 M1, M2 = medium(1), medium(2)
+GONE = {"gone": [{"medium": M1.id, "names": ["p-1", "p-2"]}]}
 
 
 class Story:
@@ -230,7 +231,7 @@ def test_borrowers_who_swap_drives_gain_nothing() -> None:
     out_b = story.server("device.left", "B", left("B", M2))
     for kind, body in (
         ("device.received", received("A", out_a.hash)),
-        ("device.inventoried", inventoried("A", out_a.hash, M2)),
+        ("device.inventoried", inventoried("A", out_a.hash, M2) | GONE),
         ("device.tested", passed("A", out_a.hash)),
     ):
         story.bench(kind, "A", body)
@@ -248,7 +249,7 @@ def test_a_stranger_in_a_returned_device_needs_a_wipe_that_is_surely_later() -> 
     story.ready("A")
     out = story.server("device.left", "A", left("A", M1))
     story.bench("device.received", "A", received("A", out.hash))
-    story.bench("device.inventoried", "A", inventoried("A", out.hash, M2))
+    story.bench("device.inventoried", "A", inventoried("A", out.hash, M2) | GONE)
     story.bench("device.tested", "A", passed("A", out.hash))
     assert story.codes() == {"medium-stranger"}
     story.bench("medium.wiped", M2.id, wiped(M2, None))
@@ -364,7 +365,7 @@ def test_only_a_wipe_behind_the_exit_in_the_same_chain_is_surely_later() -> None
     story.ready("A")
     out = story.server("device.left", "A", left("A", M1))
     story.bench("device.received", "A", received("A", out.hash))
-    story.bench("device.inventoried", "A", inventoried("A", out.hash, M2))
+    story.bench("device.inventoried", "A", inventoried("A", out.hash, M2) | GONE)
     story.bench("device.tested", "A", passed("A", out.hash))
     assert story.codes() == {"medium-stranger"}
     for number in range(20):
@@ -431,3 +432,38 @@ def test_what_may_keep_a_device_in_cannot_be_disputed_away(story: Story, kind: s
 def test_a_registration_cannot_hide_behind_another_device(story: Story) -> None:
     story.bench("device.registered", "A", registered("A", "S-A", wants="purge") | {"device": "Z"})
     assert story.codes() == {"claim-too-low"}
+
+
+def test_saying_that_nothing_is_inside_does_not_make_an_unwiped_drive_go_away() -> None:
+    story = Story()
+    story.bench("device.registered", "A", registered("A"))
+    story.bench("device.inventoried", "A", inventoried("A", None, M1))
+    story.bench("device.tested", "A", passed("A", None))
+    assert story.codes() == {"not-wiped"}
+    story.bench("device.inventoried", "A", inventoried("A", None))
+    assert story.codes() == {"medium-missing"}
+    gone = [{"medium": M1.id, "names": ["p-1", "p-1"]}]
+    story.bench("device.inventoried", "A", inventoried("A", None) | {"gone": gone})
+    assert story.codes() == {"medium-missing"}  # two people, not one twice
+    gone = [{"medium": M1.id, "names": ["p-1", "p-2"]}]
+    story.bench("device.inventoried", "A", inventoried("A", None) | {"gone": gone})
+    assert story.codes() == set()
+
+
+def test_the_drive_that_left_with_a_device_is_expected_back(story: Story) -> None:
+    out = story.server("device.left", "A", left("A", M1))
+    story.bench("device.received", "A", received("A", out.hash))
+    story.bench("device.tested", "A", passed("A", out.hash))
+    story.bench("device.inventoried", "A", inventoried("A", out.hash))
+    assert story.codes() == {"medium-missing"}
+    story.bench("medium.wiped", M1.id, wiped(M1, out.hash))  # taken out and wiped on the dock
+    assert story.codes() == set()
+
+
+def test_a_drive_that_two_people_retired_is_not_missed(story: Story) -> None:
+    story.bench("device.inventoried", "A", inventoried("A", None, M1, M2))
+    story.bench("device.inventoried", "A", inventoried("A", None, M1))
+    assert story.codes() == {"medium-missing"}
+    body: dict[str, object] = {"medium": M2.id, "device": "A", "how": "destroyed", "names": ["p-1", "p-2"]}
+    story.server("medium.retired", M2.id, body)
+    assert story.codes() == set()

@@ -79,10 +79,23 @@ def test_from_plan_to_a_verified_record(person: Person, drive: Path, tmp_path: P
     assert person.types("journal", "--verify")[0] == 0
 
 
-def test_success_is_quiet(person: Person, drive: Path) -> None:
+def test_a_wipe_ends_with_its_outcome_in_one_line(person: Person, drive: Path) -> None:
     status, out, err = person.types(*wipe_words(drive))
-    assert (status, out) == (0, "")
+    assert status == 0
+    assert out.startswith("DONE, clear: ")
+    assert out.count("\n") == 1
     assert "pass 1: zero" in err
+
+
+def test_a_drive_that_was_seen_in_a_device_is_not_talked_away(person: Person, drive: Path) -> None:
+    person.asks("register", CODE)
+    person.asks("inventory", CODE, "--media", str(drive))
+    for words in (("--no-media",), ("--no-media", "--gone", "v-1", "--gone", "v-1")):
+        status, _, err = person.types("inventory", CODE, *words)
+        assert status == 3
+        assert "should be in" in err
+    assert person.asks("inventory", CODE, "--no-media", "--gone", "v-1", "--gone", "v-2")["media"] == []
+    assert "medium-missing" not in str(person.asks("show", CODE))
 
 
 def test_a_drive_that_is_not_as_recorded_is_said_and_disagreed_with(person: Person, drive: Path) -> None:
