@@ -10,12 +10,13 @@
     });
   }
 
-  // A keyboard-wedge scanner types fast and ends with Enter; a person does not type ten characters a tenth of a
-  // second apart. On the first screen the field takes it; elsewhere it must not press buttons or change answers.
+  // A keyboard-wedge scanner types a code and ends with Enter. On the first screen the field takes it; elsewhere there
+  // is nothing to type into, so eight characters of a code in a row are a scan, from slow scanners too: it must not
+  // press the button that happens to be in focus.
   let typed = "", last = 0;
   document.addEventListener("keydown", (event) => {
     if (event.target === field || event.ctrlKey || event.altKey || event.metaKey) return;
-    const quick = event.timeStamp - last < 60;
+    const quick = event.timeStamp - last < 300;
     last = event.timeStamp;
     if (event.key === "Enter" && quick && typed.length >= 8) {
       event.preventDefault();
@@ -24,7 +25,7 @@
       wedge.elements.text.value = typed;
       typed = "";
       wedge.submit();
-    } else if (event.key.length === 1) {
+    } else if (/^[\w:/.-]$/.test(event.key)) {
       typed = quick ? typed + event.key : event.key;
     } else if (event.key !== "Shift") {
       typed = "";

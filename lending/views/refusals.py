@@ -24,6 +24,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "medium-unidentified": (SUPERVISOR, "Replace the drive or have it destroyed."),
     "medium-retired": (BENCH, "Look inside again: the drive should not be there."),
     "medium-elsewhere": (BENCH, "Look inside both devices again."),
+    "medium-missing": (BENCH, "Look for the drive; if it is gone, two people say so in a new inventory."),
     "wipe-before-exit": (BENCH, "Wipe it again: somebody had it since the last wipe."),
     "not-wiped": (BENCH, "Wipe it."),
     "check-disagreed": (BENCH, "Wipe it again, then have it checked again."),
