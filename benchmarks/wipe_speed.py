@@ -145,7 +145,9 @@ def whole_wipe(node: str, home: Path) -> float:
 def nwipe(node: str) -> None:
     """Run Debian's nwipe: one zero pass, no verification, nobody asked."""
     words = ["nwipe", "--autonuke", "--nogui", "--nowait", "--noblank", "--method=zero", "--verify=off", "--rounds=1"]
-    subprocess.run([*words, "--PDFreportpath=noPDF", node], check=False, capture_output=True, cwd=tempfile.gettempdir())
+    done = subprocess.run([*words, node], check=False, capture_output=True, cwd=tempfile.gettempdir())
+    if done.returncode:
+        raise SystemExit(f"nwipe did not wipe (status {done.returncode}); leave --nwipe out: {done.stderr[-300:]!r}")
 
 
 def measure(node: str, runs: int, place: Path, *, with_nwipe: bool, wanted: Sequence[float]) -> list[Series]:
