@@ -1,6 +1,5 @@
-"""Turn recordings of real machines (udevadm databases, lsblk) into `RecordedMachine`s."""
+"""Turn recordings of real machines (udevadm databases) into `RecordedMachine`s."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,15 +28,3 @@ def from_udevadm(root: Path, text: str) -> RecordedMachine:
             (folder / "slaves").rmdir()
         machine.udev(folder, **{key: value for key, value in block.items() if key.isidentifier()})
     return machine
-
-
-def mount_as_lsblk_says(machine: RecordedMachine, text: str) -> list[str]:
-    """Add the mounts that an lsblk report shows; returns the names of the devices that are mounted."""
-    mounted = []
-    for row in json.loads(text)["blockdevices"]:
-        link = machine.root / "sys/class/block" / row["kname"]
-        point = row.get("mountpoint")
-        if point and link.exists():
-            mounted.append(row["kname"])
-            machine.mount(machine.number(link), point, row.get("fstype") or "ext4", f"/dev/{row['kname']}")
-    return mounted
