@@ -11,8 +11,6 @@ The envelope follows the DSSE protocol (secure-systems-lab/dsse, `protocol.md`):
 pre-authentication encoding, whose lengths are counted in bytes.
 """
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,6 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
+from custody.dsse import signed_bytes, unwrap, wrap
 from custody.errors import BadEvent, BadSignature, Reason, UnknownKey
 from custody.keys import KeyId, PrivateKey, PublicKey
 from custody.kinds import KINDS, what_is_wrong
@@ -163,15 +162,7 @@ def seal(
         payload = json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (ValueError, TypeError) as error:
         raise BadEvent(f"{kind}: the body cannot be written as JSON: {error}") from error
-    signature = key.sign(_to_be_signed(world.payload_type, payload))
-    envelope = json.dumps(
-        {
-            "payloadType": world.payload_type,
-            "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"keyid": key.public.keyid, "sig": base64.b64encode(signature).decode()}],
-        },
-        separators=(",", ":"),
-    ).encode()
+    envelope = wrap(world.payload_type, payload, key)
     if len(envelope) > LARGEST_EVENT:
         raise BadEvent(f"{kind}: {len(envelope)} bytes are too many for an event; attach large evidence instead")
     event = _parse(payload)
@@ -191,7 +182,7 @@ def open_(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: W
 
 def open_signed(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], world: World) -> tuple[Event, KeyId]:
     """Do as `open_` and tell the key as well, for whoever must know if that key was still valid."""
-    kind, payload, signatures = _unwrap(envelope)
+    kind, payload, signatures = unwrap(envelope, LARGEST_EVENT)
     if kind != world.payload_type:
         raise BadSignature(
             f"payload type {kind[:60]!r} does not belong to this {world} world; practice and real never mix"
@@ -199,7 +190,7 @@ def open_signed(envelope: bytes, key_of: Callable[[KeyId], PublicKey | None], wo
     for keyid, signature in signatures:
         key = key_of(keyid)
         if key is not None and key.keyid == keyid:
-            key.verify(signature, _to_be_signed(kind, payload))
+            key.verify(signature, signed_bytes(kind, payload))
             return _parse(payload), keyid
     names = ", ".join(keyid[:12] for keyid, _ in signatures)
     raise UnknownKey(f"signed by a key nobody here knows ({names}): that origin is not enrolled here")
@@ -287,28 +278,6 @@ def _why_not_plain(value: object, depth: int = DEEPEST) -> str:
         return "it holds characters that are no text"
     inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((why for one in inner if (why := _why_not_plain(one, depth - 1))), "")
-
-
-def _to_be_signed(kind: str, payload: bytes) -> bytes:
-    name = kind.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(name), name, len(payload), payload)
-
-
-def _unwrap(envelope: bytes) -> tuple[str, bytes, list[tuple[KeyId, bytes]]]:
-    if len(envelope) > LARGEST_EVENT:
-        raise BadEvent(f"an envelope of {len(envelope)} bytes is too large; {LARGEST_EVENT} is the limit")
-    try:
-        data = json.loads(envelope)
-        payload = base64.b64decode(data["payload"], validate=True)
-        signatures = [
-            (KeyId(str(one["keyid"])), base64.b64decode(one["sig"], validate=True)) for one in data["signatures"]
-        ]
-        kind = data["payloadType"]
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
-        raise BadEvent(f"not a DSSE envelope: {error}") from error
-    if not isinstance(kind, str) or not signatures:
-        raise BadEvent("not a DSSE envelope: a payload type and at least one signature are needed")
-    return kind, payload, signatures
 
 
 def _parse(payload: bytes) -> Event:
