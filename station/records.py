@@ -1,6 +1,7 @@
-"""Frozen dataclasses to JSON data and back, by their annotations: `str int float bool`, tuples, nested records."""
+"""Frozen dataclasses to JSON data and back, by annotation: `str int float bool`, tuples, nested records, `X | None`."""
 
 from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
@@ -26,6 +27,10 @@ def from_json(kind: type[Record], data: Any) -> Record:
 
 def _build(kind: Any, data: Any, place: str) -> Any:
     """Build a value of the annotated kind."""
+    if get_origin(kind) is UnionType and NoneType in get_args(kind):
+        if data is None:
+            return None
+        kind = next(inner for inner in get_args(kind) if inner is not NoneType)
     if is_dataclass(kind):
         if not isinstance(data, dict):
             raise ValueError(f"{place} must be an object, not {data!r}")
