@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,20 @@ class OpenJournal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def note(self, name: str) -> Any:
+        """Return what was noted under this name, None when nothing was. Notes are no history: they may be replaced."""
+        return self._get(f"note {name}")
+
+    def change_note(self, name: str, change: Callable[[Any], Any]) -> Any:
+        """Replace a note by what `change` makes of it, under the write lock; it is on the disk when this returns.
+
+        `change` may raise to leave it as it was.
+        """
+        with self._writing():
+            changed = change(self._get(f"note {name}"))
+            self._set(f"note {name}", changed)
+        return changed
 
     @contextmanager
     def _writing(self) -> Iterator[Chains]:

@@ -22,6 +22,7 @@ GRADES = ("A", "B", "C", "D")
 REASONS_TO_LEAVE = ("loan", "gift", "repair", "recycling")
 WAYS_TO_CLOSE = ("returned", "lost", "given", "written-off")
 WAYS_TO_RETIRE = ("removed", "destroyed")
+DESTINATIONS = ("reuse", "parts", "recycler")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ def what_is_wrong(kind: str, subject: str, body: Mapping[str, Any]) -> list[str]
     elif table.subject and isinstance(body.get(table.subject), str) and body[table.subject] != subject:
         wrong.append(f"the subject {subject!r} is not the {table.subject} {body[table.subject]!r}")
     return wrong
+
+
+def agrees_with_oneself(check: Mapping[str, Any], wiper: object) -> bool:
+    """Tell whether a `medium.checked` agrees with a wipe by the very person who wiped and signed in to say so.
+
+    Disagreeing with oneself is always heard: it keeps the gate closed.
+    """
+    who = check.get("who")
+    if not (isinstance(who, Mapping) and isinstance(wiper, Mapping)):
+        return False
+    same = who.get("ref") is not None and who.get("ref") == wiper.get("ref")
+    return same and who.get("authenticated") is True and check.get("agreed") is True
 
 
 def _text(value: object) -> str:
@@ -134,6 +147,14 @@ def _results(value: object) -> str:
     return "" if right else f"a table of tests, each {', '.join(RESULTS)}"
 
 
+def _roles(value: object) -> str:
+    right = isinstance(value, dict) and all(
+        _text(ref) == "" and isinstance(roles, list) and not any(_text(role) for role in roles)
+        for ref, roles in value.items()
+    )
+    return "" if right else "a table of references, each with its roles"
+
+
 def _heads(value: object) -> str:
     right = isinstance(value, dict) and all(
         isinstance(head, dict) and not _count(head.get("seq")) and not _hash(head.get("hash"))
@@ -188,6 +209,10 @@ KINDS: Mapping[str, Kind] = {
         "station", "medium", "Another person or tool looked at a wiped medium.",
         wipe=_hash, medium=_text, agreed=_truth, method=_text, who=_who,
     ),
+    "medium.accepted": _kind(
+        _BOTH, "medium", "Somebody decided whether a wipe is good enough, and where the medium goes.",
+        wipe=_hash, medium=_text, accepted=_truth, destination=_one_of(*DESTINATIONS), note=_any_text, who=_who,
+    ),
     "medium.retired": _kind(
         _BOTH, "medium", "A medium was removed or destroyed, before two people.",
         medium=_text, device=_or_null(_CODE), how=_one_of(*WAYS_TO_RETIRE), names=_two_names,
@@ -234,6 +259,17 @@ KINDS: Mapping[str, Kind] = {
     "record.disputed": _kind(
         "server", "", "That event is mistaken; the fold skips it, and both stay.",
         event=_hash, reason=_text, who=_who,
+    ),
+    "roster.issued": _kind(
+        "server", "", "These references may sign in at stations, each in these roles.",
+        number=_count, digest=_hash, not_after=_text, roles=_roles,
+    ),
+    "badge.revoked": _kind(
+        "server", "", "A badge ended; perhaps nothing that was signed in with it counts as a second person.",
+        ref=_text, through=_count, distrust=_truth, who=_who,
+    ),
+    "badge.refused": _kind(
+        "station", "", "A badge was refused for a while: its PIN was wrong too often.", ref=_text, tries=_count,
     ),
     "checkpoint": _kind("server", "", "The heads of all chains at this moment.", heads=_heads),
 }  # fmt: skip
