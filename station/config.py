@@ -4,7 +4,8 @@
     world = "practice"              # practice or real; must be that of the journal
     home = "/var/lib/kitbank"       # journal, keys and work logs; default: the folder of this file
     profile = "purge"               # for drives, when none is named
-    bays = []                       # udev ID_PATH of the sockets that are offered; empty: all
+    bays = []                       # udev ID_PATH of the sockets that are offered; empty: all. With names, and the
+                                    # table [bench]: see station/bays_config.py
     allow_loop = false              # offer loop devices; practice only
     protect = []                    # further paths whose disks are never offered
     second_opinion = true           # ask pySMART as well
@@ -14,12 +15,13 @@ Unknown keys are errors, because a misspelt `protect` would protect nothing.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import wipe_profiles
 from custody.events import World
+from station.bays_config import Bay, BenchSettings, read_bays, read_settings
 from station.errors import ConfigError
 
 
@@ -35,6 +37,18 @@ class Config:
     allow_loop: bool = False
     protect: tuple[Path, ...] = ()
     second_opinion: bool = True
+    stalls: tuple[Bay, ...] = ()  # all bays with their names; `bays` are those of them that the guard knows
+    bench: BenchSettings = field(default_factory=BenchSettings)
+
+    @property
+    def orders(self) -> Path:
+        """Return the file in which the screen leaves orders; its folder is the only one the screen may write in."""
+        return self.home / "orders" / "orders.sqlite"
+
+    @property
+    def bays_state(self) -> Path:
+        """Return the file in which the bench says how its bays are."""
+        return self.home / "bays" / "bays.json"
 
     @property
     def journal(self) -> Path:
@@ -71,6 +85,7 @@ _KINDS: Mapping[str, type] = {
     "allow_loop": bool,
     "protect": list,
     "second_opinion": bool,
+    "bench": dict,
 }
 
 
@@ -97,32 +112,36 @@ def load(file: Path) -> Config:
 
 def parse(data: Mapping[str, Any], file: Path) -> Config:
     """Check the values of a configuration file. Raises `ConfigError`."""
-    allowed = [field.name for field in fields(Config)]
+    allowed = list(_KINDS)
     for key, value in data.items():
         if key not in allowed:
             raise ConfigError(f"{file}: {key} is an unknown key; allowed: {', '.join(allowed)}")
         if not isinstance(value, _KINDS[key]):
             raise ConfigError(f"{file}: {key} must be {_WORDS[_KINDS[key]]}, not {value!r}")
-        if isinstance(value, list) and not all(isinstance(item, str) and item for item in value):
+        if isinstance(value, list) and key != "bays" and not all(isinstance(item, str) and item for item in value):
             raise ConfigError(f"{file}: {key} must be a list of texts, not {value!r}")
     base = file.absolute().parent
     world = _one_of("world", data.get("world", World.PRACTICE.value), [w.value for w in World], file)
+    practice = world == World.PRACTICE.value
+    stalls = read_bays(data.get("bays", ()), file, loops=practice)
     config = Config(
         home=base / data.get("home", "."),
         name=data.get("name", "station"),
         world=World(world),
         profile=_one_of("profile", data.get("profile", "purge"), wipe_profiles.names(), file),
-        bays=tuple(data.get("bays", ())),
+        bays=tuple(bay.place for bay in stalls if not bay.practice),
         allow_loop=data.get("allow_loop", False),
         protect=tuple(base / path for path in data.get("protect", ())),
         second_opinion=data.get("second_opinion", True),
+        stalls=stalls,
+        bench=read_settings(data.get("bench", {}), file),
     )
     if config.allow_loop and config.world is not World.PRACTICE:
         raise ConfigError(f"{file}: allow_loop = true is for practice only, and world = {world!r}; allowed: false")
     return config
 
 
-_WORDS: Mapping[type, str] = {str: "a text", list: "a list of texts", bool: "true or false"}
+_WORDS: Mapping[type, str] = {str: "a text", list: "a list of texts", bool: "true or false", dict: "a table"}
 
 
 def _one_of(key: str, value: str, allowed: list[str], file: Path) -> str:

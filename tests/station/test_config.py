@@ -44,6 +44,32 @@ def test_a_file_sets_everything_and_paths_are_taken_from_where_it_lies(tmp_path:
     assert at_home(tmp_path) == config
 
 
+def test_bays_have_names_and_the_bench_its_patience(tmp_path: Path) -> None:
+    text = """
+    [[bays]]
+    name = "Dock A, left"
+    id_path = "pci-0000:00:17.0-ata-1"
+    [[bays]]
+    name = "Practice"
+    id_path = "/dev/loop3"
+    [bench]
+    stuck_after = 60
+    """
+    config = load(written(tmp_path, text))
+    assert [(bay.name, bay.place) for bay in config.stalls] == [
+        ("Dock A, left", "pci-0000:00:17.0-ata-1"),
+        ("Practice", "/dev/loop3"),
+    ]
+    assert config.bays == ("pci-0000:00:17.0-ata-1",), "the guard hears of real sockets only"
+    assert (config.bench.stuck_after, config.bench.hot_ssd) == (60.0, 70.0)
+
+
+def test_bays_without_names_are_counted(tmp_path: Path) -> None:
+    config = load(written(tmp_path, 'bays = ["pci-1", "pci-2"]'))
+    assert [bay.name for bay in config.stalls] == ["Bay 1", "Bay 2"]
+    assert config.bays == ("pci-1", "pci-2")
+
+
 def test_it_cannot_be_changed_later(tmp_path: Path) -> None:
     with pytest.raises(FrozenInstanceError):
         at_home(tmp_path).allow_loop = True  # type: ignore[misc]
@@ -62,6 +88,15 @@ def test_it_cannot_be_changed_later(tmp_path: Path) -> None:
         ('profile = "prge"', ["profile", "'prge'", "purge"]),
         ('world = "real"\nallow_loop = true', ["allow_loop", "practice only"]),
         ("name = ", ["not valid TOML"]),
+        ('[[bays]]\nname = "A"', ["bays", "name and id_path"]),
+        ('bays = ["pci-1", "pci-1"]', ["bays", "'pci-1'", "twice"]),
+        ('[[bays]]\nname = "A"\nid_path = "x"\n[[bays]]\nname = "A"\nid_path = "y"', ["'A'", "twice"]),
+        ('world = "real"\nbays = ["/dev/loop3"]', ["/dev/loop3", "practice only"]),
+        ('world = "real"\nbays = ["file:/srv/x.img"]', ["file:/srv/x.img", "practice only"]),
+        ("[bench]\nstuck = 3", ["bench.stuck", "unknown key", "stuck_after"]),
+        ("[bench]\nhot_hdd = 20", ["bench.hot_hdd", "30 to 90"]),
+        ("[bench]\nstagger = true", ["bench.stagger", "number"]),
+        ("bench = 3", ["bench", "a table"]),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file_the_key_and_what_is_allowed(
