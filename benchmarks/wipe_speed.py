@@ -27,7 +27,7 @@ from pathlib import Path
 
 from custody.claims import BadRange
 from custody.events import MediumId, World
-from station.bench import Order, wipe_one
+from station.bench import Order
 from station.follow import follow
 from station.home import create, open_bench
 from station.media import medium_at
@@ -35,6 +35,7 @@ from station.wipe.blockio import Raw, size_of
 from station.wipe.overwrite import interval_for, run_pass
 from station.wipe.patterns import pattern
 from station.wipe.readback import Task, read_back
+from station.wiping import wipe_one
 from station.worklog import Worklog, room_for
 
 GIB = 1 << 30

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from custody.errors import Reason
-from custody.evidence import BadRange, CanaryFigures, Evidence, Firmware, PassDone, ReadBack
+from custody.evidence import BadRange, CanaryFigures, Command, Content, Evidence, Firmware, PassDone, ReadBack
 from wipe_profiles import Profile
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "BadRange",
     "CanaryFigures",
     "Claim",
+    "Command",
+    "Content",
     "Evidence",
     "Firmware",
     "Outcome",
@@ -36,7 +38,7 @@ __all__ = [
     "judge",
 ]
 
-RULES_VERSION = "2026-11-22.1"
+RULES_VERSION = "2026-11-25.1"
 """Names this table and these rules; every `medium.wiped` carries it, so that a claim can be recomputed."""
 
 
@@ -90,6 +92,17 @@ REACH: Mapping[str, Mapping[str, Claim]] = {
     "erase-sanitize": {"emmc": Claim.PURGE},
 }
 """Technique x kind of medium -> the most it can reach. What is not listed reaches nothing."""
+
+NO_STATUS = frozenset({"format-user", "format-crypto", "erase-sanitize"})
+"""Techniques of which a drive keeps no status: only their effect on what was there can be seen, so known blocks must
+have been planted, and all be gone; "no known blocks, because …" is not enough here."""
+
+ONE_CONTENT = frozenset({"sanitize-block", "sanitize-overwrite", "secure-erase", "format-user", "erase-sanitize"})
+"""Techniques after which a drive reads alike everywhere (zeros, ones, one pattern, or noise throughout); a
+cryptographic erase and a vendor's own enhanced erase may leave noise beside untouched zeros."""
+
+FEWEST_CANARIES = 64
+"""Known blocks, where the effect of a command is all there is to see."""
 
 FULL_READ_FOR = Claim.PURGE
 """From this claim on a full read-back is needed; below it, a sampled one is accepted and named as such."""
@@ -154,15 +167,29 @@ def _identity(evidence: Evidence) -> list[Reason]:
 def _action(evidence: Evidence) -> list[Reason]:
     if evidence.technique == "overwrite":
         return _overwritten(evidence)
+    # An overwriting pass may follow a firmware erase where policy asks for one; it must then have come to its end.
+    return [*_commanded(evidence), *(_overwritten(evidence) if evidence.passes_planned else ())]
+
+
+def _commanded(evidence: Evidence) -> list[Reason]:
     firmware = evidence.firmware
     if firmware is None:
         return [_reason("no-status", "the drive's own status was not recorded", evidence)]
     found = []
     if not firmware.accepted:
-        found.append(_reason("not-accepted", "the drive did not accept the command", evidence))
+        text = f"the drive did not accept the command ({firmware.status or 'it gave no reason'})"
+        found.append(_reason("not-accepted", text, evidence))
+    if not firmware.succeeded:
+        text = f"the drive does not say that it succeeded; its last word: {firmware.status or 'none'}"
+        found.append(_reason("not-succeeded", text, evidence))
     if not firmware.transition_observed:
         text = "the drive was never seen at work: an idle status is not success"
         found.append(_reason("no-transition", text, evidence))
+    canaries = evidence.canaries
+    rests_on_effect = evidence.technique in NO_STATUS or firmware.observed == "content"
+    if rests_on_effect and (canaries is None or canaries.planted < FEWEST_CANARIES):
+        text = "the drive keeps no status of this command, and too few known blocks were planted to see its effect"
+        found.append(_reason("effect-not-seen", text, evidence))
     return found
 
 
@@ -206,21 +233,15 @@ def _readback(evidence: Evidence, profile: Profile) -> list[Reason]:
         return [_reason("not-read-back", "nothing was read back", evidence)]
     found = []
     for one in evidence.readbacks:
-        if not (one.separate_process and one.read_only):
-            text = "the reading back was not done by a separate, read-only reader"
-            found.append(_reason("not-independent", text, evidence))
-        if one.bytes_wrong:
-            text = f"{one.bytes_wrong} bytes are not as written, the first at byte {one.first_wrong}"
-            found.append(_reason("wrong-bytes", text, evidence))
-        if one.unreadable:
-            lost = sum(part.length for part in one.unreadable)
-            found.append(_reason("unreadable", f"{lost} bytes could not be read back", evidence))
-        if one.bytes_total != evidence.size_before:
-            text = f"the reader saw {one.bytes_total} bytes, not {evidence.size_before}"
-            found.append(_reason("reader-size", text, evidence))
-        if evidence.technique == "overwrite" and not _looked_for_what_was_written(one, evidence):
+        found.extend(_reader(one, evidence))
+    # After a firmware erase with a pass behind it, the first look is at what the erase left, the last at the pass.
+    must_fit = evidence.readbacks if evidence.technique == "overwrite" else evidence.readbacks[-1:]
+    for one in must_fit if evidence.passes_planned else ():
+        if not _looked_for_what_was_written(one, evidence):
             text = f"the reader looked for {one.expected!r}, which is not what the last pass wrote"
             found.append(_reason("other-pattern", text, evidence))
+    if evidence.technique != "overwrite":
+        found.extend(_contents(evidence))
     if not any(_is_full(one) or _is_sampled(one) for one in evidence.readbacks):
         found.append(_reason("read-too-little", "too little was read back to count even as a sample", evidence))
     recipe = profile.recipes.get(evidence.recipe)
@@ -229,6 +250,24 @@ def _readback(evidence: Evidence, profile: Profile) -> list[Reason]:
         found.append(_reason("no-recipe", text, evidence))
     elif "read-all" in recipe.prove and not any(_is_full(one) for one in evidence.readbacks):
         found.append(_reason("not-read-in-full", f"profile {profile.name} asks for a full read-back", evidence))
+    return found
+
+
+def _reader(one: ReadBack, evidence: Evidence) -> list[Reason]:
+    """Judge one look by itself: who looked, and whether what was looked at was all there."""
+    found = []
+    if not (one.separate_process and one.read_only):
+        text = "the reading back was not done by a separate, read-only reader"
+        found.append(_reason("not-independent", text, evidence))
+    if one.bytes_wrong:
+        text = f"{one.bytes_wrong} bytes are not as written, the first at byte {one.first_wrong}"
+        found.append(_reason("wrong-bytes", text, evidence))
+    if one.unreadable:
+        lost = sum(part.length for part in one.unreadable)
+        found.append(_reason("unreadable", f"{lost} bytes could not be read back", evidence))
+    if one.bytes_total != evidence.size_before:
+        text = f"the reader saw {one.bytes_total} bytes, not {evidence.size_before}"
+        found.append(_reason("reader-size", text, evidence))
     return found
 
 
@@ -242,9 +281,34 @@ def _looked_for_what_was_written(one: ReadBack, evidence: Evidence) -> bool:
     return one.expected == pattern
 
 
+def _contents(evidence: Evidence) -> list[Reason]:
+    """Judge what was read after a firmware erase: it need not be zero, but it must not look like what files leave."""
+    first = evidence.readbacks[0]
+    seen = first.content
+    if first.expected != "changed" or seen is None or seen.blocks <= 0:
+        return [_reason("content-not-seen", "what the drive holds after the erase was not looked at", evidence)]
+    found = []
+    if seen.zero + seen.ones + seen.repeating + seen.random + seen.structured != seen.blocks:
+        found.append(_reason("content-miscounted", "the reader's counts do not add up", evidence))
+    if seen.structured:
+        text = f"{seen.structured} of {seen.blocks} blocks look like files, the first at byte {seen.first_structured}"
+        found.append(_reason("leftovers", text, evidence))
+    plain = seen.zero + seen.ones + seen.repeating
+    if evidence.technique in ONE_CONTENT and plain and seen.random:
+        text = f"{plain} blocks are erased and {seen.random} hold noise, as packed files do: it did not erase alike"
+        found.append(_reason("uneven", text, evidence))
+    return found
+
+
 def _is_full(one: ReadBack) -> bool:
     return one.kind == "full" and one.bytes_read == one.bytes_total
 
+
+OWN_WORD = (
+    "That nothing is left behind the addresses (spare flash, old keys) rests on the drive's own word: no test from "
+    "outside can show it."
+)
+"""On every certificate of a command that the drive carried out itself."""
 
 SAMPLE_SHARE = 0.05
 """At least this share of the medium makes a sample (as the quick sampling of NIST SP 800-88 revision 1, retold)."""
@@ -271,6 +335,8 @@ def _exceptions(evidence: Evidence) -> tuple[str, ...]:
         found.append("The drive was reached through an adapter, which may hide what the drive is.")
     if evidence.canaries and evidence.canaries.skipped:
         found.append(f"No known blocks were planted: {evidence.canaries.skipped}.")
+    if evidence.technique != "overwrite":
+        found.append(OWN_WORD)
     if not all([*(one.direct for one in evidence.passes), *(one.direct for one in evidence.readbacks)]):
         found.append("Not every byte went past the machine's own cache (direct: false).")
     if any(one.kind == "sampled" for one in evidence.readbacks):

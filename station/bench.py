@@ -1,18 +1,9 @@
-"""One medium through the bench: look, plan, ask, claim, wipe, prove, judge, record. The only caller of `judge` here.
+"""What work on drives stands on: the bench, what somebody orders, what may be looked at, planned and claimed here.
 
-Promises of `wipe_one`:
-
-- everything that can say no is asked before the first byte is written: world, guard, plan, confirmation,
-  supervisor, which exit the wipe answers, and whether the journal and the work log can be written;
-- what is called wiped has a `medium.wiped` event in the journal, with its evidence attached, or it is not called so;
-- when the journal fails after the wipe, the result waits in the work log, and the next `wipe` of that drive
-  repeats the proof and records it without writing everything again.
+Wiping itself is `station.wiping`; what a station says of devices is `station.devices`.
 """
 
-import json
-import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,20 +11,20 @@ from typing import Any
 
 import wipe_profiles
 from custody import rules
-from custody.claims import Evidence, Outcome, Verdict, judge
-from custody.errors import CustodyError, JournalFull, Reason
+from custody.claims import Evidence, Outcome, Verdict
+from custody.errors import Reason
 from custody.events import Digest, Event, EventHash, MediumIdentity, PrivateKey, World
 from custody.journal import Journal
 from labels import codes
-from station.errors import GuardRefused, OutcomeUnknown, UsageError
+from station.errors import GuardRefused
 from station.guard import Target, claim, why_ours
+from station.health import health_at
 from station.media import Medium, medium_at
-from station.wipe import Plan, plan
-from station.wipe.acting import Means, execute, resumable
-from station.worklog import Worklog, WorklogFull, job_of, read
+from station.wipe import Plan, can_do, plan
+from station.wipe.acting import Means, resumable
+from station.worklog import job_of, read
 from wipe_profiles import Profile
 
-ROOM = 16 * 1024 * 1024  # bytes that must be free beside the journal before a wipe begins
 EVIDENCE_TYPE = "application/vnd.kitbank.evidence+json"
 
 
@@ -70,6 +61,7 @@ class Order:
     accept_lower: str = ""
     device: str | None = None
     answers: EventHash | None = None
+    despite_health: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,10 +130,18 @@ def hold(bench: Bench, medium: Medium) -> Target:
     return claim(medium, allow_loop=loops, protect=bench.protect, bays=bench.bays)
 
 
-def plan_for(bench: Bench, path: str | Path, profile: str) -> tuple[Profile, Plan]:
-    """Return the profile and what it means for the drive at this path; raises ProfileError and what `look_at` does."""
+def plan_for(
+    bench: Bench, path: str | Path, profile: str, *, without: Collection[str] = ()
+) -> tuple[Profile, Plan]:
+    """Return the profile and what it means for the drive at this path; raises ProfileError and what `look_at` does.
+
+    The drive is asked what it can do and how it is; nothing is written. `without` names methods it has refused.
+    """
     wanted = wipe_profiles.load(profile)
-    return wanted, plan(wanted, look_at(bench, path))
+    medium = look_at(bench, path)
+    run = bench.means.run
+    health = None if medium.practice else health_at(run, medium.path)
+    return wanted, plan(wanted, medium, can_do(medium, run), health=health, without=without)
 
 
 def would_resume(bench: Bench, planned: Plan) -> int | None:
@@ -171,109 +171,6 @@ def exit_answered(bench: Bench, medium: MediumIdentity, order: Order) -> EventHa
         )
         raise GuardRefused([Reason("exit-unknown", text, order.device)])
     return known
-
-
-def _agreed(planned: Plan, order: Order) -> tuple[str, ...]:
-    """Check what people must have said; return what must be on the certificate. Raises UsageError, GuardRefused."""
-    if not planned.method:
-        raise UsageError(" ".join(planned.problems))
-    if not order.operator.strip():
-        raise UsageError("say who is doing this: --operator REFERENCE")
-    if not planned.medium.confirmed_by(order.confirm):
-        raise UsageError(
-            f"what was typed to confirm does not belong to {planned.medium.path}; look at the serial number on the "
-            "drive itself (or in the plan) and type its last four characters. Nothing was touched"
-        )
-    if planned.needs_supervisor and not order.accept_lower.strip():
-        text = (
-            f"{planned.wants.upper()} UNAVAILABLE on {planned.medium.path}: {planned.method} reaches {planned.reaches} "
-            "only; a supervisor must accept that with --accept-lower REFERENCE. Nothing was touched"
-        )
-        raise GuardRefused([Reason("lower-claim", text, planned.medium.identity.id)])
-    if not planned.needs_supervisor:
-        return ()
-    return (f"{planned.reaches} instead of {planned.wants} was accepted by supervisor {order.accept_lower.strip()}.",)
-
-
-def _prove_recordable(bench: Bench, planned: Plan) -> Digest:
-    """Write the plan into the journal: what cannot be recorded is not begun. Raises JournalError."""
-    room = os.statvfs(bench.journal.path.parent)
-    if room.f_bavail * room.f_frsize < ROOM:
-        raise JournalFull(
-            f"less than {ROOM // 1024**2} MiB are free beside the journal {bench.journal.path}; make room first. "
-            "Nothing was touched"
-        )
-    document = {"plan": planned.to_json(), "at": bench.now().isoformat()}
-    return bench.journal.attach(json.dumps(document).encode(), "application/json")
-
-
-def wipe_one(
-    bench: Bench,
-    path: str | Path,
-    order: Order,
-    *,
-    announce: Callable[[str], None] = lambda sentence: None,
-) -> Report:
-    """Wipe one drive and record what became of it, whatever that was; see the module for the order of things.
-
-    Raises ProfileError, UsageError, GuardRefused, NotDone, JournalError before anything is touched, and
-    OutcomeUnknown when the journal failed afterwards. A wipe that went wrong is a Report, not an exception.
-    """
-    profile, planned = plan_for(bench, path, order.profile)
-    notes = _agreed(planned, order)
-    after = exit_answered(bench, planned.medium.identity, order)
-    plan_digest = _prove_recordable(bench, planned)
-    identity = planned.medium.identity
-    with (
-        Worklog(bench.worklogs, identity.id, bench.now) as log,
-        hold(bench, planned.medium) as target,
-    ):
-        job = resumable(planned, log.job)
-        resumed_at = None if job is None else job.reached.upto + len(job.done) * job.size
-        if resumed_at is not None:
-            announce(f"resuming at byte {resumed_at:,} of {planned.medium.size * len(planned.passes):,}")
-        evidence = execute(planned, target, log, bench.means, notes)
-        verdict = judge(evidence, profile)
-        try:
-            digest, event = _record(bench, order, planned, plan_digest, evidence, verdict, after)
-        except CustodyError as error:
-            raise OutcomeUnknown(
-                f"the journal could not take the result ({error}); the drive does not count as wiped. The result is "
-                "in the work log: put the journal right and run the same wipe again; only the proof is repeated"
-            ) from error
-        ended = {"outcome": verdict.outcome, "claim": verdict.claim, "event": event}
-        with suppress(WorklogFull):  # the journal has it; at worst the next wipe repeats the proof
-            log.write("outcome", last=True, resumable=bool(evidence.stopped), **ended)
-    return Report(planned, evidence, verdict, digest, event, after, resumed_at)
-
-
-def _record(
-    bench: Bench,
-    order: Order,
-    planned: Plan,
-    plan_digest: Digest,
-    evidence: Evidence,
-    verdict: Verdict,
-    after: EventHash | None,
-) -> tuple[Digest, EventHash]:
-    digest = bench.journal.attach(json.dumps(evidence.to_json()).encode(), EVIDENCE_TYPE)
-    body = {
-        "after": after,
-        "device": order.device,
-        "medium": evidence.medium.to_json(),
-        "profile": planned.profile,
-        "profile_digest": planned.digest,
-        "evidence": digest,
-        "outcome": str(verdict.outcome),
-        "claim": str(verdict.claim),
-        "rules": verdict.rules,
-        "who": who(order.operator.strip()),
-        "exceptions": list(verdict.exceptions),
-        "plan": plan_digest,
-        "accepted_by": order.accept_lower.strip() or None,
-        "clock_trusted": bench.journal.clock_trusted(),
-    }
-    return digest, bench.append("medium.wiped", evidence.medium.id, body).hash
 
 
 def exit_code(verdict: Verdict) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from custody.claims import Outcome
 from custody.events import EventHash
-from station.bench import Order, Report, exit_code, plan_for, wipe_one, would_resume
+from station.bench import Order, Report, exit_code, plan_for, would_resume
 from station.cli_words import AddVerb, Session, mebibytes, shown_on
 from station.devices import scanned, verify
 from station.errors import UsageError
@@ -16,6 +16,7 @@ from station.ours import why_ours
 from station.probe import snapshot
 from station.run import Run
 from station.wipe.acting import Means
+from station.wiping import wipe_one
 from station.worklog import read
 
 
@@ -33,6 +34,7 @@ def add_verbs(verb: AddVerb) -> None:
     wiped.add_argument("--operator", default="", metavar="REF", help="who does it: a reference, never a name")
     wiped.add_argument("--confirm", default="", metavar="LAST4", help="last four of the serial, read off the drive")
     wiped.add_argument("--accept-lower", default="", metavar="REF", help="supervisor who accepts a lower claim")
+    wiped.add_argument("--despite-health", default="", metavar="REF", help="supervisor who has a failing drive wiped")
     wiped.add_argument("--device", metavar="CODE", help="label of the device that the drive is from")
     wiped.add_argument("--slip", metavar="TEXT", help="what the return slip's QR says")
     wiped.add_argument("--exit", metavar="HASH", help="hash of the exit that this wipe answers")
@@ -137,6 +139,7 @@ def wipe(session: Session, arguments: argparse.Namespace) -> int:
         accept_lower=arguments.accept_lower,
         device=label.code if label else None,
         answers=EventHash(arguments.exit) if arguments.exit else label.exit if label else None,
+        despite_health=arguments.despite_health,
     )
     means = Means(os.urandom, show=shown_on(session.err, session.now))
     with session.bench(means) as bench:

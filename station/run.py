@@ -1,7 +1,8 @@
 """The only place where a station starts a program.
 
 Every program gets an argument list (never a shell), a deadline in seconds, the C locale, a fixed `PATH`,
-no standard input and a process group of its own, which is killed as a whole at the deadline. A tool that is
+no standard input and a process group of its own, which is killed as a whole at the deadline: except a *watched* one,
+which carries a command that a drive must not be interrupted in, and is left to itself. A tool that is
 missing is a `Result`, not an exception: looking may shrug. Each `Run` keeps what it ran (`transcript`), and
 `Replay` answers from such a record, so that a recorded machine can be replayed through the whole bench.
 """
@@ -12,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from typing import Any, Protocol
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MISSING = 127  # what a shell answers for a command that does not exist
+Watch = Callable[[float], None]
+"""Hears about every second how many seconds a program has been running."""
+
+_WATCH_EVERY = 0.5  # seconds
 _LAST_WAIT = 5.0  # seconds given to a killed program; one stuck in the kernel (state D) does not die
 
 
@@ -87,8 +92,12 @@ class Result:
 class Runner(Protocol):
     """Whatever can run a program: the real thing or a recording."""
 
-    def __call__(self, argv: Sequence[str], deadline: float) -> Result:
-        """Run `argv` and return within about `deadline` seconds; raises nothing for a missing tool."""
+    def __call__(self, argv: Sequence[str], deadline: float, *, watch: Watch | None = None) -> Result:
+        """Run `argv` and return within about `deadline` seconds; raises nothing for a missing tool.
+
+        With `watch` the program is never killed: it holds a drive in a command that must not be broken off
+        (STATION.md section 5: an erase takes hours and must not be killed); at the deadline it is left to itself.
+        """
         ...
 
 
@@ -104,13 +113,13 @@ class Run:
         """Return everything that was run through this runner, in order."""
         return tuple(self._done)
 
-    def __call__(self, argv: Sequence[str], deadline: float) -> Result:
+    def __call__(self, argv: Sequence[str], deadline: float, *, watch: Watch | None = None) -> Result:
         """Run `argv` with a deadline in seconds; raises `ValueError` for an empty list or no deadline."""
         if isinstance(argv, str) or not argv:
             raise ValueError("a command is a list of words with at least the program's name")
         if not deadline > 0:
             raise ValueError(f"a program needs a deadline above 0 seconds, not {deadline}")
-        result = _run(tuple(argv), deadline)
+        result = _run(tuple(argv), deadline, watch)
         self._done.append(result)
         return result
 
@@ -135,7 +144,7 @@ class Replay:
         """Return everything that was asked of this runner, in order."""
         return tuple(self._done)
 
-    def __call__(self, argv: Sequence[str], deadline: float) -> Result:
+    def __call__(self, argv: Sequence[str], deadline: float, *, watch: Watch | None = None) -> Result:
         """Return the recorded answer to `argv`."""
         words = tuple(argv)
         answers = self._answers.get(_key(words))
@@ -159,7 +168,7 @@ def _key(argv: tuple[str, ...]) -> tuple[str, ...]:
     return ("python", *(Path(word).name if word.endswith(".py") else word for word in argv[1:]))
 
 
-def _run(argv: tuple[str, ...], deadline: float) -> Result:
+def _run(argv: tuple[str, ...], deadline: float, watch: Watch | None) -> Result:
     """Start one program and wait for it, or for its deadline."""
     begun = time.monotonic()
     try:
@@ -176,15 +185,41 @@ def _run(argv: tuple[str, ...], deadline: float) -> Result:
         return Result(argv, MISSING, b"", str(error).encode(), time.monotonic() - begun, missing=True)
     timed_out = False
     try:
-        out, err = child.communicate(timeout=deadline)
-    except subprocess.TimeoutExpired:
+        out, err = _wait(child, deadline, watch)
+    except subprocess.TimeoutExpired as late:
         timed_out = True
-        out, err = _stop(child)
-    except BaseException:  # Ctrl-C: leave no program behind that nobody watches
-        _stop(child)
+        out, err = _stop(child) if watch is None else _left(child, late)
+    except BaseException:  # Ctrl-C: leave no program behind that nobody watches, unless a drive must not be broken off
+        if watch is None:
+            _stop(child)
         raise
     status = child.returncode if child.returncode is not None else -signal.SIGKILL
     return Result(argv, status, out, err, time.monotonic() - begun, timed_out=timed_out)
+
+
+def _wait(child: subprocess.Popen[bytes], deadline: float, watch: Watch | None) -> tuple[bytes, bytes]:
+    """Wait for the end; raises TimeoutExpired at the deadline."""
+    if watch is None:
+        return child.communicate(timeout=deadline)
+    begun = time.monotonic()
+    while True:
+        passed = time.monotonic() - begun
+        try:
+            return child.communicate(timeout=max(0.01, min(_WATCH_EVERY, deadline - passed)))
+        except subprocess.TimeoutExpired:  # asking again loses nothing that was read so far
+            passed = time.monotonic() - begun
+            if passed >= deadline:
+                raise
+            watch(passed)
+
+
+def _left(child: subprocess.Popen[bytes], late: subprocess.TimeoutExpired) -> tuple[bytes, bytes]:
+    """Leave a watched program running, and return what it had written."""
+    for pipe in (child.stdout, child.stderr):
+        if pipe:
+            pipe.close()
+    child.returncode = child.returncode if child.returncode is not None else -signal.SIGALRM  # nobody waits for it
+    return late.output or b"", late.stderr or b""
 
 
 def _stop(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

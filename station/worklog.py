@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from custody.claims import BadRange, PassDone
+from custody.claims import BadRange, Firmware, PassDone
 from custody.errors import Reason
 from custody.events import MediumId
 from station.errors import GuardRefused, NotDone
@@ -68,11 +68,15 @@ class Job:
     notes: tuple[str, ...] = ()
     finished: bool = False
     event: str | None = None
+    command: Mapping[str, Any] | None = None  # the last command of the drive's own that was about to be sent
+    working: bool = False  # the drive was seen at work on it
+    firmware: Firmware | None = None  # what became of it, once that is known
+    looked: Mapping[str, Any] | None = None  # what the reader found after it, where a pass follows
 
     @property
     def begun(self) -> bool:
-        """Tell whether overwriting has begun, so that canaries must not be planted any more."""
-        return bool(self.done or self.reached.begun)
+        """Tell whether wiping has begun, so that canaries must not be planted any more."""
+        return bool(self.done or self.reached.begun or self.command)
 
 
 def job_of(entries: Iterable[Mapping[str, Any]]) -> Job | None:
@@ -118,6 +122,15 @@ def _next(job: Job, entry: Mapping[str, Any]) -> Job:
     if kind == "pass":
         done = PassDone(**{**entry["figures"], "bad": ranges(entry["figures"]["bad"])})
         return _with(job, done=(*job.done, done), reached=Reached())
+    if kind == "command":
+        return _with(job, command=entry, working=False, firmware=None, looked=None, finished=False, event=None)
+    if kind == "working":
+        return _with(job, working=True)
+    if kind == "firmware":
+        figures = entry["figures"]
+        return _with(job, firmware=Firmware(**{**figures, "argv": tuple(figures["argv"])}))
+    if kind == "looked":
+        return _with(job, looked=entry)
     if kind == "note":
         return _with(job, notes=(*job.notes, entry["text"]))
     if kind == "outcome":
@@ -239,7 +252,7 @@ class Worklog:
                 os.close(folder)
             self._allocated += missing
 
-    def write(self, kind: str, *, last: bool = False, **fields: Any) -> None:
+    def write(self, kind: str, /, *, last: bool = False, **fields: Any) -> None:
         """Add one line and return when it is safe; `last` lines may use the reserve. Raises WorklogFull."""
         entry = {"kind": kind, "at": self._now().isoformat(), **fields}
         line = encode(entry)

@@ -18,7 +18,9 @@ PACKAGES = ("custody", "kiosk", "labels", "lending", "station", "wipe_profiles",
 PROGRAMS = ("station", "lending", "kiosk", "labels")
 
 MODULE_LINES, FUNCTION_LINES_P90 = 350, 40
-LONGER_ON_PURPOSE: dict[str, str] = {}
+LONGER_ON_PURPOSE: dict[str, str] = {
+    "station/wipe/proof.py": "one program by itself, which imports nothing of ours: what checks shares no code with what wrote",
+}
 """Modules over the budget, each with the reason why splitting it would be worse."""
 
 # Written in pieces so that this file does not contain what it forbids.

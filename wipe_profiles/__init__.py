@@ -59,10 +59,15 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to do with one kind of medium: methods in order of preference, steps before, proofs after."""
+    """What to do with one kind of medium: methods in order of preference, steps before, proofs.
+
+    `after` is an overwriting method that follows a command of the drive's own, where policy does not rest on the
+    drive's word alone; () means none.
+    """
 
     methods: tuple[str, ...]
     before: tuple[str, ...]
+    after: tuple[str, ...]
     prove: tuple[str, ...]
 
 
@@ -144,7 +149,7 @@ def _text(top: Mapping[str, Any], key: str, file: str) -> str:
 
 def _recipe(table: object, name: str, wants: str, file: str) -> Recipe:
     """Read one transport's table."""
-    allowed = {"methods": METHODS, "before": BEFORE, "prove": PROOFS}
+    allowed = {"methods": METHODS, "before": BEFORE, "after": tuple(PATTERNS), "prove": PROOFS}
     if not isinstance(table, dict):
         raise ProfileError(file, "", name, table, f"must be a table, not {table!r}", TRANSPORTS)
     for key, value in table.items():
@@ -158,6 +163,8 @@ def _recipe(table: object, name: str, wants: str, file: str) -> Recipe:
     if not recipe.methods and wants != "none":
         problem = f"must not be empty when wants = {wants!r}: nothing would be wiped"
         raise ProfileError(file, name, "methods", [], problem, METHODS)
+    if len(recipe.after) > 1:
+        raise ProfileError(file, name, "after", table["after"], "takes one overwriting method", tuple(PATTERNS))
     if not recipe.prove:
         raise ProfileError(file, name, "prove", [], "must not be empty: an unproved wipe is no wipe", PROOFS)
     return recipe

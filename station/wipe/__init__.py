@@ -1,42 +1,47 @@
 """Wiping: `plan` (pure, printable) and `execute` (acts and proves, judges nothing), over one table of engines.
 
-An engine is a module with `METHODS` (name -> Method), `read(medium)` -> Capabilities and `state(medium)`, which
-is asked first after every restart. Today there is one: overwriting, for everything that has blocks.
+Overwriting serves everything that has blocks. An engine for a transport adds the commands of the drive's own: it is a
+module with `METHODS`, `read`, `state`, `ready`, `act` and `unhide`; see `station.wipe.methods.Engine`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
 
+from station.health import Health
 from station.media import Medium
+from station.run import Runner
 from station.wipe import overwrite
-from station.wipe.overwrite import Method
-from station.wipe.planning import Capabilities, Option, Plan
+from station.wipe.methods import Capabilities, Engine, Method
+from station.wipe.planning import Option, Plan
 from station.wipe.planning import plan as plan_with
 from wipe_profiles import Profile
 
 __all__ = ["ENGINES", "Capabilities", "Engine", "Method", "Option", "Plan", "can_do", "plan"]
 
-
-class Engine(Protocol):
-    """What every engine module offers."""
-
-    METHODS: Mapping[str, Method]
-
-
-ENGINES: Mapping[str, Engine] = MappingProxyType({"block": overwrite})
-"""Transport -> engine; "block" serves whatever has no better one, practice drives included."""
+ENGINES: Mapping[str, Engine] = MappingProxyType({})
+"""Transport -> the engine of its firmware methods; overwriting is there for every transport."""
 
 _NOTHING_HIDDEN = ("nvme", "file")  # no host protected area or device configuration overlay exists there
 
 
-def can_do(medium: Medium) -> Capabilities:
-    """Return what the engines can do with this drive."""
-    engines = [ENGINES[name] for name in (medium.transport, "block") if name in ENGINES]
-    methods = {name: method for engine in reversed(engines) for name, method in engine.METHODS.items()}
-    return Capabilities(methods, "none" if medium.kind in _NOTHING_HIDDEN else "unknown")
+def can_do(medium: Medium, run: Runner | None = None) -> Capabilities:
+    """Return what the engines can do with this drive; without a runner only overwriting, which needs to ask nobody."""
+    by_writing = Capabilities(overwrite.METHODS, "none" if medium.kind in _NOTHING_HIDDEN else "unknown")
+    engine = ENGINES.get(medium.transport)
+    if engine is None or run is None or medium.practice:
+        return by_writing
+    can = engine.read(run, medium)
+    return replace(can, methods={**overwrite.METHODS, **can.methods})
 
 
-def plan(profile: Profile, medium: Medium, can: Capabilities | None = None) -> Plan:
+def plan(
+    profile: Profile,
+    medium: Medium,
+    can: Capabilities | None = None,
+    *,
+    health: Health | None = None,
+    without: Collection[str] = (),
+) -> Plan:
     """Work out what this profile means for this drive; see `planning.plan`."""
-    return plan_with(profile, medium, can or can_do(medium))
+    return plan_with(profile, medium, can or can_do(medium), health=health, without=without)

@@ -1,40 +1,32 @@
 """Carry out a plan on a claimed drive, prove it, and return the evidence. Nothing is judged here.
 
-Order: intent in the log, canaries planted and seen, passes (each flushed, then logged), identity and size read
-again from the held handle, everything read back by a separate read-only process, a write-read smoke test. Each
-step is in the log before the next begins. After a kill the same call goes on from what the log vouches for:
-canaries are never planted twice once overwriting has begun, what was overwritten before is looked at before it
-is believed, and the proof is always made anew and in full.
+Order: intent in the log, the drive asked what it is doing, canaries planted and seen, the command of the drive's own
+(or none), passes (each flushed, then logged), identity and size read again from the held handle, everything read back
+by a separate read-only process, a write-read smoke test. Each step is in the log before the next begins. After a kill
+the same call goes on from what the log vouches for: canaries are never planted twice once wiping has begun, a command
+is not sent twice but the drive is asked what became of it, what was overwritten before is looked at before it is
+believed, and the proof is always made anew and in full.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from custody.claims import CanaryFigures, Evidence, PassDone
+from custody.claims import Evidence, PassDone, ReadBack
 from station.errors import StationError
-from station.follow import Follow, follow
 from station.guard import Target
-from station.media import Medium
 from station.wipe import canaries, overwrite
 from station.wipe.blockio import Raw, before, total
+from station.wipe.means import Means
+from station.wipe.measured import Measured
+from station.wipe.methods import Act, Engine
 from station.wipe.patterns import SEED_BYTES, Pattern, pattern
 from station.wipe.planning import Plan
-from station.wipe.progress import Meter, Show, silent
+from station.wipe.progress import DRIVE_WORKS, Meter
 from station.wipe.readback import Found, Task, read_back
 from station.wipe.smoke import put_back, smoke_test, still_holds
 from station.worklog import Job, Worklog, pairs, room_for
 
-
-@dataclass(frozen=True)
-class Means:
-    """What acting needs from outside: randomness, a clock (seconds), a way to start the reader, where progress goes."""
-
-    entropy: Callable[[int], bytes]
-    clock: Callable[[], float] = time.monotonic
-    follow: Follow = follow
-    show: Show = silent
+__all__ = ["Means", "execute", "resumable"]
 
 
 def resumable(plan: Plan, job: Job | None) -> Job | None:
@@ -50,17 +42,27 @@ def resumable(plan: Plan, job: Job | None) -> Job | None:
     return job if same else None
 
 
-def execute(plan: Plan, target: Target, log: Worklog, means: Means, notes: tuple[str, ...] = ()) -> Evidence:
+def execute(
+    plan: Plan,
+    target: Target,
+    log: Worklog,
+    means: Means,
+    notes: tuple[str, ...] = (),
+    engine: Engine | None = None,
+) -> Evidence:
     """Do what the plan says to the drive and return what was measured; `notes` become exceptions of the evidence.
 
-    Raises WorklogFull before anything is touched when there is no room for the log. Whatever the drive does
-    after that ends up in the evidence, not in an exception.
+    `engine` carries out what the drive does itself. Raises WorklogFull before anything is touched when there is no
+    room for the log. Whatever the drive does after that ends up in the evidence, not in an exception.
     """
     if not plan.method:
         raise StationError("a plan without a method cannot be carried out")
+    if plan.by_firmware and engine is None:
+        raise StationError(f"{plan.method} is a command of the drive's own, and no engine for it was given")
     job = resumable(plan, log.job)
     log.reserve(room_for(target.size, len(plan.passes), overwrite.interval_for(target.size)))
-    return _Run(plan, target, log, means, notes, job or _intend(plan, log, means)).go(resumed=job is not None)
+    run = _Run(plan, target, log, means, notes, job or _intend(plan, log, means), engine)
+    return run.go(resumed=job is not None)
 
 
 def _intend(plan: Plan, log: Worklog, means: Means) -> Job:
@@ -80,44 +82,114 @@ def _intend(plan: Plan, log: Worklog, means: Means) -> Job:
     return job
 
 
-class _Run:
+def _stages(plan: Plan, size: int) -> list[tuple[str, int]]:
+    """Return what a job consists of, each stage with its bytes; a drive's own work is measured by its own share."""
+    stages = [("canaries", 0)]
+    if plan.by_firmware:
+        stages.append((DRIVE_WORKS, size))
+        stages += [("read a sample", size // 10)] if plan.passes else []
+    stages += [(f"pass {number}: {name}", size) for number, name in enumerate(plan.passes, 1)]
+    return [*stages, ("read back", size)]
+
+
+class _Run(Measured):
     """One call of `execute`: the state that its steps hand on."""
 
     def __init__(
-        self, plan: Plan, target: Target, log: Worklog, means: Means, notes: tuple[str, ...], job: Job
+        self,
+        plan: Plan,
+        target: Target,
+        log: Worklog,
+        means: Means,
+        notes: tuple[str, ...],
+        job: Job,
+        engine: Engine | None,
     ) -> None:
-        self.plan, self.target, self.log, self.means, self.seed = plan, target, log, means, job.seed
-        self.notes = (*notes, *job.notes)
+        super().__init__(plan, target, means, notes, job)
+        self.log, self.engine = log, engine
         self.raw = Raw(target.fd, target.size, target.sector_size)
-        self.canaries: canaries.Planted | None = None
-        self.passes: list[PassDone] = list(job.done)
-        self.job, self.started, self.stopped = job, False, ""
-        size = target.size
-        stages = [(f"pass {number}: {name}", size) for number, name in enumerate(plan.passes, 1)]
-        self.meter = Meter([("canaries", 0), *stages, ("read back", size)], means.show, means.clock)
+        self.meter = Meter(_stages(plan, target.size), means.show, means.clock)
 
     def go(self, *, resumed: bool) -> Evidence:
         after, found, smoke = None, None, None
         try:
+            self._make_ready()
             self._plant()
-            if len(self.passes) == len(self.plan.passes):  # a kill in the smoke test may have left its block
+            if self.plan.by_firmware:
+                self._command()
+            if self.passes and len(self.passes) == len(self.plan.passes):  # a kill in the smoke test may have left it
                 put_back(self.raw, self._last_pattern())
             self._overwrite()
             if not self.stopped:
                 after = self.target.still_same()
-                found = self._prove(full=resumed or "read-all" in self.plan.prove)
-                self.stopped = found.trouble
-                smoke = None if self.stopped else smoke_test(self.raw, self._last_pattern(), self.means.entropy)
+                found = self._prove_last(full=resumed or "read-all" in self.plan.prove)
+                self.stopped = self.stopped or found.trouble
+                written = self._last_pattern() if self.plan.passes else None
+                smoke = None if self.stopped else smoke_test(self.raw, written, self.means.entropy)
                 after = self.target.still_same()
         except StationError as error:
             self.stopped = self.stopped or str(error)
             after = None
-        evidence = self._evidence(after, found, smoke)
+        evidence = self.evidence(after, found, smoke)
         try:
             self.log.write("evidence", last=True, evidence=evidence.to_json())
         except StationError as error:
             evidence = replace(evidence, stopped=evidence.stopped or str(error))
         return evidence
+
+    def _act(self, engine: Engine) -> Act:
+        assert self.plan.how is not None
+        job = self.log.job
+        assert job is not None
+        return Act(
+            method=self.plan.how,
+            medium=self.plan.medium,
+            target=self.target,
+            run=self.means.run,
+            note=self.log.write,
+            tell=self.meter.share,
+            clock=self.means.clock,
+            sleep=self.means.sleep,
+            issued=job.command,
+            seen_working=job.working,
+        )
+
+    def _make_ready(self) -> None:
+        """Ask the drive what it is doing before anything else, and undo what an interrupted erase left."""
+        if self.engine is not None and self.firmware is None:
+            for text in self.engine.ready(self._act(self.engine)):
+                self._note(text)
+
+    def _command(self) -> None:
+        """Have the drive do it, or take over what the log says became of it; then see what it left."""
+        assert self.engine is not None
+        if self.firmware is None:
+            self.started = True
+            self.meter.enter()
+            self.firmware = self.engine.act(self._act(self.engine))
+            self.log.write("firmware", last=True, figures=asdict(self.firmware))
+        else:
+            self.meter.skip()
+        self.target.still_same()
+        if self.plan.passes and self.firmware.succeeded:
+            self._look_before_passes()
+
+    def _look_before_passes(self) -> None:
+        """Look for the canaries in what the erase itself left, before a pass hides whether it did anything."""
+        if self.log.job is not None and self.log.job.looked is not None:
+            self.meter.skip()
+            self._take_over(self.log.job.looked)
+            return
+        found = self._prove("changed", full=False)
+        self.stopped = found.trouble
+        if found.readback:
+            self.surviving, self.unreadable = found.surviving, found.unreadable
+            self.log.write("looked", found=asdict(found))
+
+    def _take_over(self, looked: Any) -> None:
+        kept = looked["found"]
+        self.surviving, self.unreadable = kept["surviving"], kept["unreadable"]
+        self.readbacks.append(ReadBack.from_json(kept["readback"]))
 
     def _plant(self) -> None:
         self.meter.enter()
@@ -128,20 +200,22 @@ class _Run:
             return
         if "canaries" in self.plan.prove and not self.job.begun:
             self.started = True
-            self.canaries = canaries.plant(self.raw, self.seed)
+            count = canaries.COUNT_FOR_FIRMWARE if self.plan.by_firmware else canaries.COUNT
+            self.canaries = canaries.plant(self.raw, self.seed, count)
         else:
             self.canaries = canaries.Planted((), 0, "the profile does not ask for them")
         planted = self.canaries
         self.log.write("canaries", offsets=list(planted.offsets), seen=planted.seen, skipped=planted.skipped)
 
     def _overwrite(self) -> None:
+        erased = self.firmware is None or self.firmware.succeeded
         for index, name in enumerate(self.plan.passes):
+            if self.stopped or not erased:
+                return
             if index < len(self.job.done):
                 self.meter.skip()
                 continue
             self._pass(index, pattern(name, self.seed, index))
-            if self.stopped:
-                return
 
     def _pass(self, index: int, what: Pattern) -> None:
         job = self.log.job
@@ -197,15 +271,19 @@ class _Run:
         self.notes = (*self.notes, text)
         self.log.write("note", text=text)
 
-    def _prove(self, *, full: bool) -> Found:
+    def _prove_last(self, *, full: bool) -> Found:
+        if not self.plan.passes or len(self.passes) < len(self.plan.passes):
+            return self._prove("changed", full=full)
+        name = self.plan.passes[-1]
+        return self._prove("stream" if name == "random" else name, full=full)
+
+    def _prove(self, expected: str, *, full: bool) -> Found:
         assert self.canaries is not None
-        last = len(self.plan.passes) - 1
-        name = self.plan.passes[last]
         task = Task(
             kind="full" if full else "sampled",
-            expected="stream" if name == "random" else name,
+            expected=expected,
             seed=self.seed,
-            last_pass=last,
+            last_pass=max(0, len(self.plan.passes) - 1),
             canaries=self.canaries.offsets,
         )
         self.meter.enter()
@@ -219,6 +297,7 @@ class _Run:
             tick=self.meter.tick,
         )
         if found.readback:
+            self.readbacks.append(found.readback)
             figures = asdict(found.readback)
             figures["unreadable"] = pairs(found.readback.unreadable)
             self.log.write("proof", last=True, figures=figures)
@@ -227,39 +306,3 @@ class _Run:
     def _last_pattern(self) -> Pattern:
         last = len(self.plan.passes) - 1
         return pattern(self.plan.passes[last], self.seed, last)
-
-    def _evidence(self, after: Medium | None, found: Found | None, smoke: bool | None) -> Evidence:
-        return Evidence(
-            technique=self.plan.technique,
-            recipe=self.plan.recipe,
-            media_kind=self.plan.medium.kind,
-            medium=self.plan.medium.identity,
-            medium_after=after.identity if after else None,
-            size_before=self.target.size,
-            size_after=after.size if after else None,
-            started=self.started or self.job.begun,
-            passes=tuple(self.passes),
-            passes_planned=len(self.plan.passes),
-            canaries=self._canary_figures(found),
-            readbacks=(found.readback,) if found and found.readback else (),
-            firmware=None,
-            smoke=smoke,
-            hidden_areas=self.plan.hidden_areas,
-            via_bridge=self.plan.medium.via_bridge,
-            stopped=self.stopped,
-            exceptions=tuple(dict.fromkeys(self.notes)),
-        )
-
-    def _canary_figures(self, found: Found | None) -> CanaryFigures | None:
-        planted = self.canaries
-        if planted is None:
-            return None
-        figures = CanaryFigures(
-            planted=len(planted.offsets),
-            seen_before=planted.seen,
-            surviving=found.surviving if found else 0,
-            unreadable=found.unreadable if found else 0,
-            seed=self.seed.hex(),
-            skipped=planted.skipped,
-        )
-        return figures if found and found.readback else replace(figures, unreadable=figures.planted)

@@ -10,6 +10,9 @@ from station.wipe.blockio import FAULTS, DriveStopped, Raw, buffer
 from station.wipe.patterns import CANARY_BYTES, canary, canary_key, canary_offsets
 
 COUNT = 64
+COUNT_FOR_FIRMWARE = 1000
+"""Where the drive erases itself, nothing says what must be there afterwards. An unerased run of a five-hundredth of
+the drive is certain to hold one of a thousand canaries in equal strata (small writes: half a minute on a disk)."""
 
 
 @dataclass(frozen=True)

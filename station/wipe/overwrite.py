@@ -25,6 +25,7 @@ from types import MappingProxyType
 from custody.claims import BadRange, Claim
 from station.errors import StationError
 from station.wipe.blockio import CHUNK, DriveStopped, Raw, buffer, merge, total, write_narrowing
+from station.wipe.methods import Method
 from station.wipe.patterns import Pattern
 from wipe_profiles import PATTERNS
 
@@ -34,16 +35,6 @@ _LARGEST_INTERVAL = WINDOW // 2
 _SMALLEST_INTERVAL = MEBIBYTE
 _GIVE_UP_AFTER = 8  # pieces in a row of which not one sector could be written
 _PIECES_AHEAD = 4
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way of wiping: its technique in the evidence, its passes in order, and the most it can reach."""
-
-    name: str
-    technique: str
-    passes: tuple[str, ...]
-    reaches: Claim
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(

@@ -1,25 +1,21 @@
 """What will be done to a drive, worked out before anything is: pure, printable, and followed to the letter.
 
-A profile gives the order of preference; what the drive and this version can do decides. A claim lower than
-the profile wants is never silent: the plan says what is unavailable, and a supervisor must accept it.
+A profile gives the order of preference; what the drive really offers decides. A claim lower than the profile wants is
+never silent: the plan says what is unavailable and why, and a supervisor must accept it. What is known of the drive's
+health is said before hours are spent on it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from custody.claims import REACH, Claim
+from station.health import Health
 from station.media import Medium
-from station.wipe.overwrite import Method
-from wipe_profiles import Profile
+from station.wipe.methods import Capabilities, Method
+from wipe_profiles import PATTERNS, Profile, Recipe
 
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What engines can do with a drive: method name -> Method, and what is known of hidden areas."""
-
-    methods: Mapping[str, Method]
-    hidden_areas: str = "unknown"
+__all__ = ["Capabilities", "Method", "Option", "Plan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,9 @@ class Option:
 class Plan:
     """What will be done. `method` is "" when nothing can be done; `problems` says why, in sentences.
 
-    `recipe` is the profile's table that is followed; `confirm` what must be typed before it starts.
+    `recipe` is the profile's table that is followed; `passes` what is overwritten (after a command of the drive's
+    own, where the profile asks for that); `unhide` whether hidden areas are looked for and removed first; `confirm`
+    what must be typed before it starts.
     """
 
     medium: Medium
@@ -45,19 +43,45 @@ class Plan:
     accepts: Claim
     recipe: str
     options: tuple[Option, ...]
-    method: str
-    technique: str
+    how: Method | None
     passes: tuple[str, ...]
     prove: tuple[str, ...]
     reaches: Claim
-    hidden_areas: str
+    can: Capabilities
+    unhide: bool
+    health: Health | None
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        """Return the name of what will be done, "" for nothing."""
+        return self.how.name if self.how else ""
+
+    @property
+    def technique(self) -> str:
+        """Return the technique under which the evidence is judged."""
+        return self.how.technique if self.how else ""
+
+    @property
+    def by_firmware(self) -> bool:
+        """Tell whether the drive does it itself."""
+        return self.how is not None and self.how.by_firmware
+
+    @property
+    def hidden_areas(self) -> str:
+        """Return what is known of hidden areas."""
+        return self.can.hidden_areas
 
     @property
     def needs_supervisor(self) -> bool:
         """Tell whether less than wanted would be reached, which a supervisor must accept by reference."""
         return bool(self.method) and self.reaches.rank < self.wants.rank
+
+    @property
+    def not_worth_it(self) -> tuple[str, ...]:
+        """Return why this drive is not worth wiping; () when it is, or when nobody knows."""
+        return self.health.reasons if self.health and self.health.verdict == "bad" else ()
 
     @property
     def confirm(self) -> str:
@@ -76,11 +100,22 @@ class Plan:
             "options": [{"method": one.method, "reaches": one.reaches, "why_not": one.why_not} for one in self.options],
             "method": self.method or None,
             "technique": self.technique,
+            "by_firmware": self.by_firmware,
+            "reach": self.how.reach if self.how else None,
+            "also_hits": list(self.can.siblings) if self.how and self.how.reach != "namespace" else [],
+            "cancel": self.how.cancel if self.how else None,
             "passes": list(self.passes),
             "prove": list(self.prove),
             "reaches": self.reaches,
             "needs_supervisor": self.needs_supervisor,
+            "unhide": self.unhide,
             "hidden_areas": self.hidden_areas,
+            "hidden": dict(self.can.hidden),
+            "lock": self.can.lock,
+            "seconds": self.can.seconds.get(self.method),
+            "capabilities": dict(self.can.facts),
+            "health": self.health.to_json() if self.health else None,
+            "not_worth_it": list(self.not_worth_it),
             "notes": list(self.notes),
             "problems": list(self.problems),
             "bytes_to_write": self.medium.size * len(self.passes),
@@ -96,22 +131,50 @@ class Plan:
         for one in self.options:
             mark = "->" if one.method == self.method else "  "
             out.append(f" {mark} {one.method}: {one.why_not or f'reaches {one.reaches}'}")
+        if self.not_worth_it:
+            out.append(f"NOT WORTH WIPING, destroy it: {'; '.join(self.not_worth_it)}")
+            out.append("A supervisor may have it wiped all the same: --despite-health REFERENCE")
         if self.needs_supervisor:
             out.append(
                 f"{self.wants.upper()} UNAVAILABLE: {self.method} would be used, which reaches {self.reaches} only. "
                 "A supervisor must accept this: --accept-lower REFERENCE"
             )
-        if self.method:
-            out.append(f"Passes: {', '.join(self.passes)}. Proof: {', '.join(self.prove)}.")
+        if self.how:
+            out += self._steps(self.how)
             out.append(f"To start, type: --confirm {self.confirm}")
         return [*out, *(f"Note: {note}" for note in self.notes), *self.problems]
 
+    def _steps(self, how: Method) -> list[str]:
+        steps = ["look for hidden areas and remove them"] if self.unhide else []
+        if how.by_firmware:
+            estimate = self.can.seconds.get(how.name)
+            steps.append(f"{how.name} by the drive itself" + (f", about {_duration(estimate)}" if estimate else ""))
+        steps += [f"pass: {name}" for name in self.passes]
+        out = [f"Steps: {'; '.join(steps)}. Proof: {', '.join(self.prove)}."]
+        if how.reach != "namespace" and self.can.siblings:
+            out.append(f"THIS ALSO ERASES {', '.join(self.can.siblings)}: they are on the same drive.")
+        return [*out, f"Cancelling: {how.cancel}"]
 
-def plan(profile: Profile, medium: Medium, can: Capabilities) -> Plan:
-    """Work out what this profile means for this drive. Pure; never raises for what is not possible."""
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def plan(
+    profile: Profile,
+    medium: Medium,
+    can: Capabilities,
+    *,
+    health: Health | None = None,
+    without: Collection[str] = (),
+) -> Plan:
+    """Work out what this profile means for this drive. Pure; never raises for what is not possible.
+
+    `without` names methods that the drive has refused already.
+    """
     recipe = profile.recipe_for(medium.transport)
     table = medium.transport if medium.transport in profile.recipes else "block"
-    options = _options(recipe.methods if recipe else (), medium, can)
+    options = _options(recipe.methods if recipe else (), medium, can, without)
     accepts, wants = Claim(profile.accepts), Claim(profile.wants)
     usable = [one for one in options if not one.why_not and one.reaches.rank >= accepts.rank]
     enough = [one for one in usable if one.reaches.rank >= wants.rank]
@@ -125,32 +188,53 @@ def plan(profile: Profile, medium: Medium, can: Capabilities) -> Plan:
         accepts=accepts,
         recipe=table if recipe else "",
         options=tuple(options),
-        method=method.name if method else "",
-        technique=method.technique if method else "",
-        passes=method.passes if method else (),
+        how=method,
+        passes=_passes(method, recipe),
         prove=recipe.prove if recipe else (),
         reaches=chosen.reaches if chosen else Claim.NONE,
-        hidden_areas=can.hidden_areas,
+        can=can,
+        unhide=bool(recipe and "unhide" in recipe.before and can.hidden_areas == "present"),
+        health=health,
         notes=_notes(medium, can, recipe.before if recipe else ()),
         problems=() if chosen else (_problem(profile, medium, options),),
     )
 
 
-def _options(names: Sequence[str], medium: Medium, can: Capabilities) -> list[Option]:
+def _passes(method: Method | None, recipe: Recipe | None) -> tuple[str, ...]:
+    if method is None or recipe is None:
+        return ()
+    return method.passes or tuple(name for after in recipe.after for name in PATTERNS[after])
+
+
+def _options(names: Sequence[str], medium: Medium, can: Capabilities, without: Collection[str]) -> list[Option]:
     options = []
     for name in names:
         method = can.methods.get(name)
+        if name in without:
+            options.append(Option(name, Claim.NONE, "the drive refused it"))
+            continue
         if method is None:
-            why = "people do this and sign for it" if name == "destroy" else "not possible with this drive here"
+            why = "people do this and sign for it" if name == "destroy" else _why_not(name, can)
             options.append(Option(name, Claim.NONE, why))
             continue
-        reach = REACH.get(method.technique, {}).get(medium.kind, Claim.NONE)
+        reach = _reach(method, medium, can)
         options.append(Option(name, reach, "" if reach is not Claim.NONE else f"counts for nothing on {medium.kind}"))
     return options
 
 
+def _why_not(name: str, can: Capabilities) -> str:
+    return can.refused.get(name, "not possible with this drive here")
+
+
+def _reach(method: Method, medium: Medium, can: Capabilities) -> Claim:
+    """Return what a method can reach at best here: never more than the rules will grant when it is judged."""
+    reach = REACH.get(method.technique, {}).get(medium.kind, Claim.NONE)
+    hidden = can.hidden_areas == "unknown" or medium.via_bridge
+    return Claim.CLEAR if hidden and reach.rank > Claim.CLEAR.rank else reach
+
+
 def _notes(medium: Medium, can: Capabilities, before: Sequence[str]) -> tuple[str, ...]:
-    notes = list(medium.notes)
+    notes = [*medium.notes, *can.notes]
     if "unhide" in before and can.hidden_areas == "unknown":
         notes.append("hidden areas cannot be looked for here; the certificate will say that they are not known")
     return tuple(notes)

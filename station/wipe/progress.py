@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+DRIVE_WORKS = "the drive erases itself"
+"""The stage in which only the drive knows how far it is."""
+
 _FIRST_WORD_AFTER = 1.0  # seconds of measuring before a finish time is given at all
 _EVERY = 0.2  # seconds
 
@@ -12,7 +15,8 @@ _EVERY = 0.2  # seconds
 class Progress:
     """One moment of a job: bytes done and to do in this stage, bytes per second, seconds to the end of the *job*.
 
-    `seconds_left` is None as long as nothing was measured: no guess is shown as a figure.
+    `seconds_left` is None as long as nothing was measured: no guess is shown as a figure. While the drive erases
+    itself `total` is 0 as long as it does not say how far it is, and `words` is what it says.
     """
 
     stage: str
@@ -20,6 +24,7 @@ class Progress:
     total: int
     rate: float
     seconds_left: float | None
+    words: str = ""
 
 
 Show = Callable[[Progress], None]
@@ -40,10 +45,11 @@ class Meter:
         self._at, self._done, self._moved = -1, 0, 0
         self._begun = self._shown = clock()
         self._rates: dict[bool, float] = {}
+        self._words = ""
 
     def enter(self, done: int = 0) -> None:
         """Begin the next stage, of which `done` bytes were done before a resume."""
-        self._at += 1
+        self._at, self._words = self._at + 1, ""
         self._done, self._moved, self._begun = done, 0, self._clock()
         self._tell()
 
@@ -61,6 +67,16 @@ class Meter:
         if self._clock() - self._shown >= _EVERY or self._done >= self._stages[self._at][1]:
             self._tell()
 
+    def share(self, done: float | None, words: str) -> None:
+        """Note what the drive says of its own work: a share from 0 to 1, or None when it does not tell."""
+        name, total = self._stages[self._at]
+        self._words = words
+        if done is None:
+            self._shown = self._clock()
+            self._show(Progress(name, 0, 0, 0.0, None, words))
+            return
+        self.tick(max(0, int(done * total) - self._done))
+
     def _reading(self, index: int) -> bool:
         return self._stages[index][0].startswith("read")
 
@@ -69,7 +85,7 @@ class Meter:
         name, total = self._stages[self._at]
         spent = self._shown - self._begun
         rate = self._moved / spent if spent > 0 else 0.0
-        self._show(Progress(name, self._done, total, rate, self._left()))
+        self._show(Progress(name, self._done, total, rate, self._left(), self._words))
 
     def _left(self) -> float | None:
         seconds = 0.0

@@ -9,8 +9,9 @@ in two threads. Ranges that cannot be read are narrowed to sectors and listed, n
 
 Spec, one JSON object on standard input: `block` (bool), `rdev` or `dev` and `ino`, `size`, `sector` (bytes),
 `kind` "full" or "sampled", `expected` "zero", "stream", "changed" or "byte:xx", `seed` (hex), `pass` (index
-of the last pass), `canaries` (byte offsets). Report: lines `{"read": bytes}` while it works, then one line
-`{"result": {…}}`, or `{"error": sentence}` with status 4.
+of the last pass), `canaries` (byte offsets). Where only "changed" can be expected (after a drive's own erase, which
+need not leave zeros), each block of 4 KiB is put into one of five kinds instead, see `Kinds`. Report: lines
+`{"read": bytes}` while it works, then one line `{"result": {…}}`, or `{"error": sentence}` with status 4.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -38,6 +40,10 @@ SUBSECTIONS = 1000
 SHARE = 0.05  # of a subsection, per location: two make a tenth of the drive
 READERS = 2
 _CANARY = 4096
+_BLOCK = 4096
+_PERIOD = 64  # bytes; what repeats within this is a pattern that a drive writes, not somebody's file
+_NOISE = (120.0, 500.0)  # chi-square of 256 byte values: 255 on average for noise, and never this far off by chance
+_MOST_PATTERNS = 1000
 _GIVE_UP_AFTER = 8
 _NARROW_SECONDS = 60.0
 
@@ -158,6 +164,7 @@ class Expectation:
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._same))
         self._view = memoryview(self._same)
         self._key = b""
+        self.kinds = Kinds(self._compare)
         if self.name == "stream":
             self._key = keys_of(bytes.fromhex(spec["seed"]), f"kitbank stream v1 pass {spec['pass']}")
         elif self.name.startswith("byte:"):
@@ -168,6 +175,7 @@ class Expectation:
     def wrong(self, view: memoryview, address: int, at: int) -> tuple[int, int | None]:
         """Return how many bytes of the piece read from byte `at` are not as expected, and where the first is."""
         if self.name == "changed":
+            self.kinds.see(view, address, at)
             return 0, None
         if self._key:
             self._regenerate(len(view), at)
@@ -193,6 +201,73 @@ class Expectation:
             cipher.update_into(bytes(high - low), self._view[low:high])
 
 
+class Kinds:
+    """What 4 KiB blocks look like, counted: zero, ones, repeating, random, structured (what files look like)."""
+
+    NAMES = ("zero", "ones", "repeating", "random", "structured")
+
+    def __init__(self, compare: Callable[..., int]) -> None:
+        """Begin with nothing seen; `compare` is the system's memcmp."""
+        self._compare = compare
+        self.seen: Counter[str] = Counter()
+        self.patterns: Counter[str] = Counter()
+        self.first_structured: int | None = None
+
+    def see(self, view: memoryview, address: int, at: int) -> None:
+        """Count the blocks of a piece that was read from byte `at`."""
+        blocks = -(-len(view) // _BLOCK)
+        if len(view) > _PERIOD and not self._compare(address, address + _PERIOD, len(view) - _PERIOD):
+            self._periodic(bytes(view[:_PERIOD]), blocks)
+            return
+        whole = len(view) // _BLOCK
+        self._blocks(view[: whole * _BLOCK], _BLOCK, at)
+        if whole < blocks:
+            rest = view[whole * _BLOCK :]
+            self._blocks(rest, len(rest), at + whole * _BLOCK)
+
+    def _periodic(self, head: bytes, blocks: int) -> None:
+        name = {b"\0": "zero", b"\xff": "ones"}.get(head[:1] if head.count(head[:1]) == len(head) else b"", "repeating")
+        self.seen[name] += blocks
+        if name == "repeating" and (head[:16].hex() in self.patterns or len(self.patterns) < _MOST_PATTERNS):
+            self.patterns[head[:16].hex()] += blocks
+
+    def _blocks(self, view: memoryview, length: int, at: int) -> None:
+        import numpy as np  # counts bytes of 4 MiB in some milliseconds; needed only for what is not one pattern
+
+        table = np.frombuffer(view, np.uint8).reshape(-1, length)
+        if not table.size:
+            return
+        periodic = (table[:, _PERIOD:] == table[:, :-_PERIOD]).all(axis=1)
+        for row in table[periodic]:
+            self._periodic(row[:_PERIOD].tobytes(), 1)
+        others = np.flatnonzero(~periodic)
+        if not others.size:
+            return
+        numbered = table[others].astype(np.uint32) + 256 * np.arange(others.size, dtype=np.uint32)[:, None]
+        counts = np.bincount(numbered.ravel(), minlength=256 * others.size).reshape(-1, 256)
+        even = length / 256
+        off = ((counts - even) ** 2).sum(axis=1) / even
+        noise = (off > _NOISE[0]) & (off < _NOISE[1])
+        self.seen["random"] += int(noise.sum())
+        self.seen["structured"] += int((~noise).sum())
+        if not noise.all():
+            first = at + int(others[int(np.flatnonzero(~noise)[0])]) * length
+            self.first_structured = first if self.first_structured is None else min(first, self.first_structured)
+
+    @staticmethod
+    def report(each: "list[Kinds]") -> dict[str, Any]:
+        """Return the counts of all readers together."""
+        seen: Counter[str] = sum((one.seen for one in each), Counter())
+        patterns: Counter[str] = sum((one.patterns for one in each), Counter())
+        firsts = [one.first_structured for one in each if one.first_structured is not None]
+        return {
+            "blocks": seen.total(),
+            **{name: seen[name] for name in Kinds.NAMES},
+            "patterns": [name for name, _ in patterns.most_common(8)],
+            "first_structured": min(firsts, default=None),
+        }
+
+
 class Look:
     """One look at a drive: the shared tally of what the readers find."""
 
@@ -210,6 +285,7 @@ class Look:
         self.unreadable: list[tuple[int, int]] = []
         self.stopped = ""
         self.failed: list[BaseException] = []
+        self.kinds: list[Kinds] = []
 
     def work(self) -> None:
         """Read and check pieces until none is left; the body of one reader."""
@@ -218,6 +294,7 @@ class Look:
             memory.madvise(mmap.MADV_HUGEPAGE)
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         view, expectation = memoryview(memory), Expectation(self.spec)
+        self.kinds.append(expectation.kinds)
         while True:
             with self.lock:
                 at, length = next(self.todo, (0, 0))
@@ -312,6 +389,7 @@ def look(path: str, spec: dict[str, Any], tell: Callable[[int], None]) -> dict[s
         "bytes_wrong": one.bytes_wrong,
         "first_wrong": one.first_wrong,
         "unreadable": sorted(one.unreadable),
+        "content": Kinds.report(one.kinds) if spec["expected"] == "changed" else None,
         "canaries_surviving": surviving,
         "canaries_unreadable": unreadable,
         "read_only": fcntl.fcntl(eyes.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from custody.claims import BadRange, ReadBack
+from custody.claims import BadRange, Content, ReadBack
 from station.follow import Follow
 from station.wipe.blockio import merge
 
@@ -101,6 +101,10 @@ def _ranges(pairs: Sequence[Sequence[int]]) -> tuple[BadRange, ...]:
     return merge(BadRange(start, length) for start, length in pairs)
 
 
+def _content(seen: Mapping[str, Any] | None) -> Content | None:
+    return Content(**{**seen, "patterns": tuple(seen["patterns"])}) if seen else None
+
+
 def _found(result: Mapping[str, Any], task: Task) -> Found:
     readback = ReadBack(
         kind=result["kind"],
@@ -115,5 +119,6 @@ def _found(result: Mapping[str, Any], task: Task) -> Found:
         direct=result["direct"],
         seconds=result["seconds"],
         seed=task.seed.hex(),
+        content=_content(result.get("content")),
     )
     return Found(readback, result["canaries_surviving"], result["canaries_unreadable"], result["stopped"])

@@ -10,15 +10,20 @@ _BLOCK = 4096
 _LOOKS = 128
 
 
-def smoke_test(raw: Raw, written: Pattern, entropy: Callable[[int], bytes]) -> bool:
-    """Write a block in the middle, read it, put back what the last pass had written there, and read that.
+def smoke_test(raw: Raw, written: Pattern | None, entropy: Callable[[int], bytes]) -> bool:
+    """Write a block in the middle, read it, put back what was there before, and read that.
 
-    False when either does not come back. A drive that firmware has left unusable shows here.
+    `written` is what the last pass left; None after a drive's own erase, which may have left anything. False when
+    either does not come back. A drive that firmware has left unusable shows here.
     """
+    if raw.size < _BLOCK:
+        return False
     at = _place(raw)
-    return raw.size >= _BLOCK and all(
-        _comes_back(raw, at, content) for content in (entropy(_BLOCK), written.block(at, _BLOCK))
-    )
+    try:
+        before = written.block(at, _BLOCK) if written else raw.read(at, _BLOCK)
+    except OSError:
+        return False
+    return all(_comes_back(raw, at, content) for content in (entropy(_BLOCK), before))
 
 
 def put_back(raw: Raw, written: Pattern) -> None:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from custody.events import World
-from station.bench import Bench, Order, Report, wipe_one
+from station.bench import Bench, Order, Report
 from station.config import Config
 from station.home import create, open_bench
 from station.media import Sidecar, medium_at, write_sidecar
 from station.wipe.acting import Means
+from station.wiping import wipe_one
 
 MEBIBYTE = 1024 * 1024
 OLD = b"Somebody's data. "

@@ -17,12 +17,13 @@ from custody.events import Digest, EventHash, World
 from custody.journal import Journal
 from labels import codes
 from station import bench as bench_module
-from station.bench import Bench, Order, look_at, wipe_one
+from station.bench import Bench, Order, look_at
 from station.errors import GuardRefused, OutcomeUnknown, StationError, UsageError
 from station.follow import Hear, follow
 from station.media import medium_at
 from station.run import Result
 from station.wipe.acting import Means
+from station.wiping import wipe_one
 from station.worklog import read
 from tests.station import loops
 from tests.station.benches import (

@@ -115,7 +115,7 @@ def test_pysmart_is_asked_in_a_child_and_its_silence_is_said() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"model": 1}', '{"model": {}, "messages": 3}', '"x"'])
 def test_nonsense_from_the_second_opinion_is_said(text: str) -> None:
     class Nonsense:
-        def __call__(self, argv: object, deadline: float) -> Result:
+        def __call__(self, argv: object, deadline: float, *, watch: object = None) -> Result:
             return Result(("python",), 0, text.encode(), b"", 0.0)
 
     opinion, why = second_opinion(Nonsense(), "/dev/sda")
@@ -125,7 +125,7 @@ def test_nonsense_from_the_second_opinion_is_said(text: str) -> None:
 
 def test_a_second_opinion_that_hangs_is_stopped() -> None:
     class Hanging:
-        def __call__(self, argv: object, deadline: float) -> Result:
+        def __call__(self, argv: object, deadline: float, *, watch: object = None) -> Result:
             return Result(("python",), -9, b"", b"", deadline, timed_out=True)
 
     opinion, why = second_opinion(Hanging(), "/dev/sda")

@@ -333,8 +333,8 @@ def test_a_drive_whose_storage_is_full_has_bad_ranges_and_is_unknown(tmp_path: P
 
 
 def test_a_wrong_order_leaves_the_drive_as_it_was(tmp_path: Path) -> None:
-    from station.bench import wipe_one
     from station.errors import UsageError
+    from station.wiping import wipe_one
     from tests.station.benches import bench_of
 
     drive = practice_file(tmp_path / "d.img", SIZE)

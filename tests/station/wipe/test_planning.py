@@ -11,7 +11,8 @@ from custody.claims import Claim
 from custody.events import MediumIdentity
 from station.media import Medium
 from station.wipe import Capabilities, can_do, plan
-from station.wipe.overwrite import METHODS, Method
+from station.wipe.methods import Method
+from station.wipe.overwrite import METHODS
 
 
 def medium(kind: str = "ssd", transport: str = "ata") -> Medium:
@@ -41,9 +42,15 @@ def test_purge_with_nothing_but_overwriting_says_so_and_needs_a_supervisor(kind:
 
 def test_a_method_that_reaches_what_is_wanted_wins_over_one_that_comes_first_in_the_list() -> None:
     profile = wipe_profiles.load("purge")
-    can = Capabilities({**METHODS, "sanitize-block": Method("sanitize-block", "sanitize-block", (), Claim.PURGE)})
-    planned = plan(profile, medium(), can)
+    methods = {**METHODS, "sanitize-block": Method("sanitize-block", "sanitize-block", (), Claim.PURGE)}
+    planned = plan(profile, medium(), Capabilities(methods, "none"))
     assert (planned.method, planned.needs_supervisor) == ("sanitize-block", False)
+
+
+def test_where_hidden_areas_cannot_be_looked_for_no_method_is_announced_as_a_purge() -> None:
+    methods = {**METHODS, "sanitize-block": Method("sanitize-block", "sanitize-block", (), Claim.PURGE)}
+    planned = plan(wipe_profiles.load("purge"), medium(), Capabilities(methods, "unknown"))
+    assert (planned.reaches, planned.needs_supervisor) == (Claim.CLEAR, True)
 
 
 def test_what_is_accepted_is_never_undercut() -> None:
