@@ -5,10 +5,13 @@ programs on different ports, and several on one port, run at the same time; what
 instead of stopping a program. It is also PID 1, so it collects the orphans.
 
 Requests (`id` is the caller's, answers carry it back):
-    start  argv, environment, folder, stdin, pty      → started pid | failed text, then out/err data …, exit code seconds
-    in     data (base64; empty means end of input)    size   rows, columns
+    start  argv, environment, folder, stdin, pty
+           → started pid | failed text; then out data, err data …; at last exit code, seconds
+    in     data (base64; empty means end of input)
+    size   rows, columns (of a pty)
     kill   signal (to the whole process group)
-    put    path, data, append, mode → done            get    path, offset, length → done data
+    put    path, data, append, mode → done | failed
+    get    path, offset, length → done data | failed
     hello  → done
 """
 
@@ -107,13 +110,16 @@ class Program:
         self._tell = tell
         self._began = time.monotonic()
         self._terminal = -1
+        argv = list(asked["argv"])
         ends: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         if asked.get("pty"):
             self._terminal, end = os.openpty()
             ends = dict.fromkeys(ends, end)
+            # The session's terminal has to be taken after the fork and before the program; setsid does both.
+            argv = ["setsid", "--ctty", *argv]
         self._running = subprocess.Popen(
-            asked["argv"], **ends, env={**ENVIRONMENT, **asked.get("environment", {})}, cwd=asked.get("folder") or "/",
-            start_new_session=True, preexec_fn=_take_terminal if asked.get("pty") else None,
+            argv, **ends, env={**ENVIRONMENT, **asked.get("environment", {})}, cwd=asked.get("folder") or "/",
+            start_new_session=not asked.get("pty"),
         )  # fmt: skip
         self.pid = self._running.pid
         if asked.get("pty"):
@@ -169,11 +175,6 @@ class Program:
         with contextlib.suppress(OSError):
             while piece := os.read(fd, PIECE):
                 self._tell(event, data=base64.b64encode(piece).decode())
-
-
-def _take_terminal() -> None:
-    """Make the terminal on standard input the controlling one, so that Ctrl-C reaches the program."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _put(asked: Message) -> Message:

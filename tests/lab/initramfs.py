@@ -59,7 +59,8 @@ if [ -n "$home" ]; then
     mount -t ext4 -o noatime "dev/$disk" ".$home" || echo "lab: no home"
 fi
 chroot . /lib/systemd/systemd-udevd --daemon
-(chroot . udevadm trigger --type=subsystems --action=add; chroot . udevadm trigger --type=devices --action=add) &
+chroot . udevadm trigger --type=subsystems --action=add
+chroot . udevadm trigger --type=devices --action=add
 exec switch_root . "$python" -I -S "$agent" <dev/console >dev/console 2>&1
 """
 
@@ -83,7 +84,7 @@ def build(image: Path, modules: Path) -> None:
             (root / folder).mkdir()
         shutil.copy(BUSYBOX, root / "bin" / "busybox")
         (root / "bin" / "sh").symlink_to("busybox")
-        order = []
+        order: list[str] = []
         for file in _files(modules):
             name = f"{len(order):02}-{file.name}"
             shutil.copy(file, root / "modules" / name)

@@ -93,7 +93,8 @@ class Guest:
         except (GuestGone, Refused) as error:
             said = (self.folder / "qemu.log").read_text(errors="replace").strip()[-2000:]
             self.power_cut()
-            raise GuestGone(f"the guest did not boot: {error}; QEMU said {said!r}; console: {self.console()}") from error
+            heard = self.console()
+            raise GuestGone(f"the guest did not boot: {error}; QEMU said {said!r}; console: {heard!r}") from error
         self.settle()
         self.boot_seconds = time.monotonic() - began
 
