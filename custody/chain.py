@@ -6,8 +6,9 @@ The rules, in the order in which `admit` applies them:
    `UnknownKey`): whoever stole a key that was replaced since can not take the chain with it;
 2. the event continues that origin's chain (else `Gap`; another event under a number we hold is a `Fork`);
    from here on the chain advances and the event is stored, whatever is found below;
-3. the origin is not revoked before that number, its role may sign that kind, and the body fits its kind; whatever
-   fails is a reason to store the event as *refused* and never to fold it.
+3. the origin is not revoked before that number, its role may sign that kind, the body fits its kind, and nobody who
+   signed in agrees with their own wipe; whatever fails is a reason to store the event as *refused* and never to
+   fold it.
 
 So a refused event never jams the chain behind it. Nothing here reads or writes; a store hands in what it knows.
 """
@@ -30,6 +31,7 @@ from custody.events import (
     meaning,
     open_signed,
 )
+from custody.kinds import agrees_with_oneself
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,9 @@ class Known(Protocol):
 
     def hash_at(self, origin: OriginId, seq: int) -> EventHash | None:
         """Return the hash of the event held under this number."""
+
+    def wiper(self, wipe: str) -> object:
+        """Return the `who` of the `medium.wiped` of this hash, None when it is not held."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +237,7 @@ class Ledger:
         self._by_key = {span.key.keyid: w.id for w in self._writers.values() for span in w.keys}
         self._heads: dict[OriginId, Head] = {}
         self._hashes: dict[OriginId, list[EventHash]] = {}
+        self._wipers: dict[str, object] = {}
 
     def take(self, envelope: bytes) -> Admission:
         """Admit one envelope and remember it; raises as `admit` does."""
@@ -241,6 +247,8 @@ class Ledger:
         event = admission.event
         self._heads[event.origin] = admission.head
         self._hashes.setdefault(event.origin, []).append(event.hash)
+        if event.kind == "medium.wiped":
+            self._wipers[event.hash] = event.body.get("who")
         if not admission.reasons and event.kind.startswith("origin."):
             for writer in writers_after(event, self):
                 self._writers[writer.id] = writer
@@ -269,6 +277,10 @@ class Ledger:
         chain = self._hashes.get(origin, [])
         return chain[seq - 1] if 1 <= seq <= len(chain) else None
 
+    def wiper(self, wipe: str) -> object:
+        """Return the `who` of the `medium.wiped` of this hash, None when it is not held."""
+        return self._wipers.get(wipe)
+
 
 def _key(writer: Writer | None, keyid: KeyId) -> PublicKey | None:
     return next((s.key for s in writer.keys if s.key.keyid == keyid), None) if writer else None
@@ -283,6 +295,10 @@ def _refusals(event: Event, writer: Writer, known: Known) -> list[Reason]:
         reasons.append(Reason("role", f"a {writer.role} may not sign {event.kind}", writer.id))
     wrong = meaning(event)
     reasons.extend(wrong)
+    check = not wrong and event.kind == "medium.checked"
+    if check and agrees_with_oneself(event.body, known.wiper(event.body["wipe"])):
+        text = f"{event.body['who']['ref']} wiped it: another person must check it"
+        reasons.append(Reason("self-check", text, event.subject))
     if not wrong and writer.role is Role.SERVER:
         reasons.extend(_about_origins(event, known))
     return reasons

@@ -214,7 +214,8 @@ def mentions(event: Event) -> frozenset[str]:
     """Return every subject an event speaks of, for the index through which one device's events are found.
 
     Label codes and medium identifiers stand as they are; `loan:REF`, `event:HASH`, `serial:MAKE|MODEL|SERIAL`,
-    `disk:SERIAL` and `wwn:WWN` have a prefix. What cannot be read is left out: a refused event is still indexed.
+    `disk:SERIAL`, `wwn:WWN` and `by:REF` (who signed in with a badge) have a prefix. What cannot be read is left out:
+    a refused event is still indexed.
     """
     body = event.body
     found = {event.subject}
@@ -227,6 +228,9 @@ def mentions(event: Event) -> frozenset[str]:
         found.add(f"event:{_text(body.get(name))}" if _text(body.get(name)) else "")
     for item in _media(body):
         found.add(item)
+    who = body.get("who")
+    if isinstance(who, Mapping) and who.get("roster") is not None:
+        found.add(f"by:{_text(who.get('ref'))}")
     if event.kind == "device.registered":
         found.add(serial_subject(body.get("make"), body.get("model"), body.get("serial")))
     return frozenset(one for one in found if one and len(one) <= LONGEST_MENTION and is_storable(one))

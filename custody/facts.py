@@ -25,6 +25,7 @@ from custody.events import (
     mentions,
     serial_subject,
 )
+from custody.four_eyes import sign_ins
 
 About = Callable[[Collection[str]], Iterable[Event]]
 """How a store is asked for every accepted event that mentions one of these subjects."""
@@ -33,6 +34,7 @@ _DISPUTABLE = frozenset(
     {
         "medium.wiped",
         "medium.checked",
+        "medium.accepted",
         "device.unlocked",
         "device.imaged",
         "device.filtered",
@@ -52,6 +54,8 @@ def why_not_disputable(event: Event) -> list[Reason]:
         return [Reason("not-disputable", "a wipe that did not succeed is answered by another wipe", event.hash)]
     if event.kind == "medium.checked" and not event.body["agreed"]:
         return [Reason("not-disputable", "a check that did not agree is answered by another wipe", event.hash)]
+    if event.kind == "medium.accepted" and not (event.body["accepted"] and event.body["destination"] == "reuse"):
+        return [Reason("not-disputable", "a medium that was turned down is answered by another wipe", event.hash)]
     return []
 
 
@@ -211,8 +215,8 @@ def gather(device: str, about: About) -> Facts:
     """Fetch every event that has a say about one device, then fold.
 
     Followed: the device's labels (merges), its media, other devices that listed one of these media, records with
-    the same serial, and disputes of anything found. The media of those *other* devices are not followed, so the
-    work stays proportional to this one device's history.
+    the same serial, rosters and ended badges, and disputes of anything found. The media of those *other* devices are
+    not followed, so the work stays proportional to this one device's history.
     """
     events: dict[EventHash, Event] = {}
     asked: set[str] = set()
@@ -228,6 +232,7 @@ def gather(device: str, about: About) -> Facts:
     fetch(_media_of_labels(ours, events.values()) | _serials(ours, events.values()))
     fetch(_same_drives(ours, events.values()))
     _fetch_devices({_device(e) for e in events.values()} - {""}, events, fetch)
+    fetch(sign_ins(events.values()))
     fetch({f"event:{name}" for name in list(events)})
     return Facts(events.values())
 

@@ -48,7 +48,7 @@ from custody.salvage import salvage
 
 __all__ = ["Alarm", "Figures", "Journal", "Row", "Taken", "salvage"]
 
-MISUSE = frozenset({"role", "meaning"})
+MISUSE = frozenset({"role", "meaning", "self-check"})
 """Reasons for which `append` records nothing: the program is wrong, not the world."""
 
 CLOCK_TOLERANCE = 300.0

@@ -1,5 +1,7 @@
 """Writers and chains as the journal's file holds them, and what one transaction adds to them."""
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ class Chains:
 
     def __init__(self, db: Database, path: Path) -> None:
         """Read all writers; heads and hashes are asked for as needed. Raises `JournalDamaged`."""
-        self._db = db
+        self._db, self._path = db, path
         try:
             writers = [Writer.from_json(json.loads(r["data"])) for r in db.query("SELECT data FROM writer")]
         except (ValueError, KeyError, TypeError, BadEvent) as error:
@@ -31,6 +33,7 @@ class Chains:
         self._heads: dict[OriginId, Head] = {}
         self._hashes: dict[tuple[OriginId, int], EventHash] = {}
         self._changed: set[OriginId] = set()
+        self._wipers: dict[str, object] = {}
         self._events: list[dict[str, Any]] = []
         self._mentions: list[dict[str, Any]] = []
         self._next = int(next(db.query("SELECT COALESCE(MAX(n), 0) + 1 AS n FROM event"))["n"])
@@ -64,11 +67,24 @@ class Chains:
         found = next(self._db.query("SELECT hash FROM event WHERE origin = ? AND seq = ?", [origin, seq]), None)
         return EventHash(found["hash"]) if found else None
 
+    def wiper(self, wipe: str) -> object:
+        """Return the `who` of the `medium.wiped` of this hash, None when it is not held."""
+        if wipe in self._wipers:
+            return self._wipers[wipe]
+        sql = "SELECT envelope FROM event WHERE hash = ? AND kind = 'medium.wiped'"
+        found = next(self._db.query(sql, [wipe]), None)
+        payload = base64.b64decode(json.loads(found["envelope"])["payload"]) if found else b"{}"
+        if found and hashlib.sha256(payload).hexdigest() != wipe:
+            raise damaged(self._path, f"event {wipe[:12]} is not what its hash names")
+        return json.loads(payload).get("body", {}).get("who")
+
     def add(self, envelope: bytes, admission: Admission) -> None:
         """Put an admitted event at the end, refused or not, and let an accepted one change the writers."""
         event = admission.event
         self._heads[event.origin] = admission.head
         self._hashes[event.origin, event.seq] = event.hash
+        if event.kind == "medium.wiped":
+            self._wipers[event.hash] = event.body.get("who")
         reasons = json.dumps([reason.to_json() for reason in admission.reasons])
         self._events.append(columns_of(event) | {"n": self._next, "envelope": envelope, "refused": reasons})
         self._mentions.extend({"subject": subject, "n": self._next} for subject in sorted(mentions(event)))

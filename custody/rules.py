@@ -7,14 +7,15 @@ A device may be lent only if, since it last left our custody, it has a verified 
 - someone looked inside since its last exit, and every medium found is identified, not retired and in no other
   device's current inventory; a medium that should be there and is not is wiped, or two people answer for it;
 - for every medium *m* there is a `medium.wiped` DONE whose claim is what policy and donor ask and whose `after`
-  is the last exit of *m*; not disputed, not contradicted, and checked by a second person where policy says so;
+  is the last exit of *m*; not disputed, not contradicted, not turned down, and checked by a second person and
+  accepted by a supervisor who did not wipe it where policy says so (`custody.four_eyes`: who counts as somebody);
 - a medium that did not leave with this device but came back in it must have been wiped certainly after that exit.
 
 `after` cannot be guessed before the exit happened, so a certificate that names it was made later, whatever any
 clock says. There is no override: the remedy for a certificate that does not count is another wipe.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ from custody.claims import Claim
 from custody.errors import Reason
 from custody.events import Event, EventHash, MediumIdentity
 from custody.facts import Facts, fold, gather, latest_per_origin, same_serial, why_not_disputable
+from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, signed_in
 
 __all__ = [
     "DeviceState",
@@ -48,6 +50,7 @@ class Policy:
     tests: tuple[str, ...] = ("electrical",)
     grade: str = "C"
     inventory_days: int | None = None
+    acceptance: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,9 @@ def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, po
     elif policy.second_check and not any(_checked(facts, wipe) for wipe in counting):
         text = f"{_call(medium)}: no second person has checked the wipe (both signed in with their badges)"
         reasons.append(Reason("not-checked", text, name))
+    elif policy.acceptance and not any(_accepted(facts, wipe) for wipe in counting):
+        text = f"{_call(medium)}: no supervisor other than who wiped it has accepted the wipe"
+        reasons.append(Reason("not-accepted", text, name))
     return reasons
 
 
@@ -252,6 +258,7 @@ def _counting(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim) 
         if wipe.body["outcome"] == "DONE"
         and Claim(wipe.body["claim"]).rank >= max(wanted.rank, Claim.CLEAR.rank)
         and not _contradicted(facts, wipe)
+        and not _turned_down(facts, wipe)
         and _after_it_came_back(facts, device, medium, wipe)
     ]
 
@@ -268,17 +275,33 @@ def _contradicted(facts: Facts, wipe: Event) -> bool:
     return any(e.body["wipe"] == wipe.hash and not e.body["agreed"] for e in facts.of("medium.checked"))
 
 
-def _checked(facts: Facts, wipe: Event) -> bool:
-    """Tell whether a second, authenticated person agreed; neither may be unknown, and they must differ."""
-    wiper = wipe.body["who"]
+def _turned_down(facts: Facts, wipe: Event) -> bool:
+    """Tell whether anybody decided that the medium is not to be used again: then it is wiped anew or goes that way."""
     return any(
-        e.body["wipe"] == wipe.hash
-        and e.body["agreed"]
-        and e.body["who"]["authenticated"]
-        and wiper["authenticated"]
-        and e.body["who"]["ref"] != wiper["ref"]
+        e.body["wipe"] == wipe.hash and not (e.body["accepted"] and e.body["destination"] == "reuse")
+        for e in facts.of("medium.accepted")
+    )
+
+
+def _checked(facts: Facts, wipe: Event) -> bool:
+    """Tell whether a second person agreed: both signed in, both in a role that may, and not the same."""
+    return any(
+        e.body["wipe"] == wipe.hash and e.body["agreed"] and _second(facts, wipe, e, CHECKERS)
         for e in facts.of("medium.checked")
     )
+
+
+def _accepted(facts: Facts, wipe: Event) -> bool:
+    """Tell whether a supervisor who is not the wiper accepted the wipe."""
+    return any(
+        e.body["wipe"] == wipe.hash and e.body["accepted"] and _second(facts, wipe, e, DECIDERS)
+        for e in facts.of("medium.accepted")
+    )
+
+
+def _second(facts: Facts, wipe: Event, event: Event, roles: Sequence[str]) -> bool:
+    wiper, other = signed_in(facts, wipe, WIPERS), signed_in(facts, event, roles)
+    return bool(wiper and other) and wiper != other
 
 
 def _why_no_wipe_counts(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim) -> Reason:
@@ -294,6 +317,9 @@ def _why_no_wipe_counts(facts: Facts, device: str, medium: MediumIdentity, wante
         return Reason("not-wiped", f"{call} has no wipe that succeeded; wipe it", name)
     if any(_contradicted(facts, e) for e in current):
         return Reason("check-disagreed", f"{call}: somebody who checked the wipe did not agree; wipe it again", name)
+    if any(_turned_down(facts, e) for e in current):
+        text = f"{call}: somebody decided that it is not to be used again; wipe it again, or let it go that way"
+        return Reason("turned-down", text, name)
     done = [e for e in current if e.body["outcome"] == "DONE"]
     if not done:
         text = f"{call}: the last wipe was not shown to succeed (UNKNOWN); keep it apart and wipe it again"

@@ -182,6 +182,7 @@ def policy_of(event: Event) -> Policy:
             tests=tuple(str(name) for name in said["tests"]),
             grade=str(said["grade"]),
             inventory_days=int(days) if days is not None else None,
+            acceptance=bool(said.get("acceptance", False)),
         )
     except (KeyError, TypeError, ValueError):
         return Policy()

@@ -24,6 +24,8 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_GRADE": "worst grade that may be lent, A to D (default C)",
     "KITBANK_POLICY_TESTS": "names of tests that must have passed, comma between (default electrical)",
     "KITBANK_POLICY_SECOND_CHECK": "yes when a second person must have checked every wipe (default no)",
+    "KITBANK_POLICY_ACCEPTANCE": "yes when a supervisor who did not wipe must accept every wipe (default no)",
+    "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
@@ -126,14 +128,15 @@ def _whole(name: str, text: str, default: int) -> int:
 def _policy(values: Mapping[str, str]) -> Policy:
     claim = values["KITBANK_POLICY_CLAIM"] or Claim.CLEAR.value
     grade = values["KITBANK_POLICY_GRADE"] or "C"
-    second = values["KITBANK_POLICY_SECOND_CHECK"] or "no"
+    second, accept = (values[f"KITBANK_POLICY_{name}"] or "no" for name in ("SECOND_CHECK", "ACCEPTANCE"))
     days = values["KITBANK_POLICY_INVENTORY_DAYS"]
     if claim not in ("clear", "purge", "destroy"):
         raise ConfigError(f"KITBANK_POLICY_CLAIM is {claim!r}; it must be clear, purge or destroy")
     if grade not in ("A", "B", "C", "D"):
         raise ConfigError(f"KITBANK_POLICY_GRADE is {grade!r}; it must be A, B, C or D")
-    if second not in ("yes", "no"):
-        raise ConfigError(f"KITBANK_POLICY_SECOND_CHECK is {second!r}; it must be yes or no")
+    for name, said in (("SECOND_CHECK", second), ("ACCEPTANCE", accept)):
+        if said not in ("yes", "no"):
+            raise ConfigError(f"KITBANK_POLICY_{name} is {said!r}; it must be yes or no")
     names = (values["KITBANK_POLICY_TESTS"] or "electrical").split(",")
     return Policy(
         claim=Claim(claim),
@@ -141,6 +144,7 @@ def _policy(values: Mapping[str, str]) -> Policy:
         tests=tuple(name.strip() for name in names if name.strip()),
         grade=grade,
         inventory_days=_whole("KITBANK_POLICY_INVENTORY_DAYS", days, 1) if days else None,
+        acceptance=accept == "yes",
     )
 
 

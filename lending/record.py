@@ -57,6 +57,13 @@ class Store:
         found = self._tx.s.scalar(query)
         return EventHash(found) if found else None
 
+    def wiper(self, wipe: str) -> object:
+        """Return the `who` of the `medium.wiped` of this hash, None when it is not held."""
+        row = tables.EventRow
+        query = select(row.envelope).where(row.hash == wipe, row.kind == "medium.wiped")
+        found = self._tx.s.scalar(query)
+        return open_(found, self.key, self._tx.world).body.get("who") if found else None
+
     def key(self, keyid: KeyId) -> PublicKey | None:
         """Return the public key of this name."""
         writer = self.writer_of_key(keyid)

@@ -21,14 +21,14 @@ from typing import Any
 from custody import rosters
 from custody.badges import BadBadge, BadRoster, Entry, Roster, fits, read_badge
 from custody.errors import Reason
+from custody.four_eyes import CHECKERS, DECIDERS, WIPERS
 from custody.journal import Journal
 from station.errors import GuardRefused
 
+__all__ = ["CHECKERS", "DECIDERS", "WIPERS", "Operator", "Person", "must_be", "reference", "sign_in"]
+
 TRIES = 5
 LOCKED_FOR = timedelta(minutes=15)
-WIPERS = ("volunteer", "supervisor")
-CHECKERS = ("verifier", "supervisor")
-DECIDERS = ("supervisor",)
 
 Record = Callable[[str, str, dict[str, Any]], object]
 """Records one event (kind, subject, body): `Bench.append`."""

@@ -15,6 +15,8 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ALICE = {"ref": "p-alice", "authenticated": True}
 BOB = {"ref": "p-bob", "authenticated": True}
 NOBODY: dict[str, Any] = {"ref": None, "authenticated": False}
+WIPER = {**ALICE, "roster": 1}
+CHECKER = {**BOB, "roster": 1}
 DIGEST = "d" * 64
 
 
@@ -156,6 +158,27 @@ def wiped(
         "who": ALICE,
         "exceptions": [],
     }
+
+
+def issued(number: int = 1, roles: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
+    """Return the body of a `roster.issued`; Alice may wipe and Bob may check unless said otherwise."""
+    said = dict(roles or {}) or {"p-alice": ["volunteer"], "p-bob": ["verifier", "supervisor"]}
+    return {"number": number, "digest": DIGEST, "not_after": "2027-01-31T00:00:00+00:00", "roles": said}
+
+
+def checked(wipe: Event, who: Mapping[str, Any] = CHECKER, agreed: bool = True) -> dict[str, Any]:
+    """Return the body of a `medium.checked`."""
+    return {"wipe": wipe.hash, "medium": wipe.subject, "agreed": agreed, "method": "read", "who": dict(who)}
+
+
+def accepted(
+    wipe: Event, who: Mapping[str, Any] = CHECKER, accepted: bool = True, destination: str = "reuse"
+) -> dict[str, Any]:
+    """Return the body of a `medium.accepted`."""
+    return {
+        "wipe": wipe.hash, "medium": wipe.subject, "accepted": accepted, "destination": destination, "note": "",
+        "who": dict(who),
+    }  # fmt: skip
 
 
 def left(code: str, *media: MediumIdentity, why: str = "loan", loan: str | None = "L-1") -> dict[str, Any]:

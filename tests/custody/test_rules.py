@@ -9,9 +9,7 @@ from custody.claims import Claim
 from custody.events import Event, mentions
 from custody.rules import Policy, exit_of, fold, gather, last_exit, state_of, why_not_disputable, why_not_lendable
 from tests.factories import (
-    ALICE,
     BOB,
-    NOBODY,
     NOON,
     Town,
     inventoried,
@@ -310,16 +308,6 @@ def test_a_check_that_disagrees_takes_the_wipe_away_for_good(story: Story) -> No
     assert story.codes() == {"check-disagreed"}
 
 
-@pytest.mark.parametrize(("who", "enough"), [(BOB, True), (ALICE, False), (NOBODY, False)])
-def test_four_eyes_are_two_authenticated_people(story: Story, who: dict[str, object], enough: bool) -> None:
-    policy = Policy(second_check=True)
-    assert story.codes(policy=policy) == {"not-checked"}
-    wipe = next(e for e in story.told if e.kind == "medium.wiped")
-    body = {"wipe": wipe.hash, "medium": M1.id, "agreed": True, "method": "read", "who": who}
-    story.other("medium.checked", M1.id, body)
-    assert (story.codes(policy=policy) == set()) is enough
-
-
 def test_an_old_inventory_can_be_made_to_expire(story: Story) -> None:
     assert story.codes(policy=Policy(inventory_days=1)) == set()
     facts = fold(story.told)
@@ -342,14 +330,6 @@ def test_the_order_of_arrival_changes_nothing(story: Story) -> None:
     ]
     for shuffle in shuffles:
         assert why_not_lendable(fold(shuffle(story.told)), "A", Policy()) == []
-
-
-def test_four_eyes_are_not_met_when_nobody_knows_who_wiped(story: Story) -> None:
-    story.bench("medium.wiped", M1.id, wiped(M1, None) | {"who": NOBODY})
-    wipe = story.told[-1]
-    body = {"wipe": wipe.hash, "medium": M1.id, "agreed": True, "method": "read", "who": BOB}
-    story.other("medium.checked", M1.id, body)
-    assert story.codes(policy=Policy(second_check=True)) == {"not-checked"}
 
 
 def test_a_receipt_after_an_earlier_loan_is_no_receipt_after_this_one(story: Story) -> None:
