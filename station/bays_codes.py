@@ -83,7 +83,7 @@ BY_REASON: Mapping[str, str] = MappingProxyType(
         "not-there": "E05",
         "exit-unknown": "E10",
         "lower-claim": "E09",
-        "bad-health": "E06",
+        "not-worth-wiping": "E06",
         "another-medium": "E19",
         "size-changed": "E19",
         "changed": "E19",

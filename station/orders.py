@@ -39,7 +39,8 @@ class Order:
     """One order. What does not belong to its kind is "".
 
     - arm: `bay`, `typed` (the last four, read off the drive)
-    - start: `bay`, `operator`; `profile`, `accept_lower`, `device`, `exit` (hash, from a return slip) where wanted
+    - start: `bay`, `operator`; where wanted `profile`, `device` (label code), `exit` (hash, from a return slip), and
+      the supervisor's reference who accepts a lower claim (`accept_lower`) or a failing drive (`despite_health`)
     - cancel: `bay`, `operator`
     - acknowledge: `bay`: take away what the tile says of a wipe that is over and settled
     - resolve: `medium` (the tile's medium id), `operator` (the supervisor's reference), `how`: "again" or "destroy"
@@ -51,6 +52,7 @@ class Order:
     operator: str = ""
     profile: str = ""
     accept_lower: str = ""
+    despite_health: str = ""
     device: str = ""
     exit: str = ""
     medium: str = ""

@@ -1,0 +1,214 @@
+"""The program that works on one drive for the bench: `look` at it, or `wipe` it. Started once per drive, by its file.
+
+Whatever the drive does, dies or hangs here and nowhere else. `wipe` tells how it goes through its slot and goes on
+when the bench has died; `look` prints one JSON object. The task comes as JSON on standard input. Nothing is decided
+here that `station.wiping.wipe_one` does not ask again.
+"""
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from custody.claims import Outcome
+from custody.errors import CustodyError, Reason
+from custody.events import EventHash, World
+from station.bays_gate import Gate, Heat, Thermometer
+from station.bays_slot import Said, Slot, Told, who_is
+from station.bench import Bench, Order, Report, plan_for
+from station.config import Config
+from station.errors import GuardRefused, OutcomeUnknown, StationError
+from station.home import open_bench
+from station.media import Medium, medium_at
+from station.run import Run
+from station.wipe import ENGINES, Plan
+from station.wipe.acting import Means, resumable
+from station.wiping import wipe_one
+from station.worklog import job_of, read
+from wipe_profiles import ProfileError
+
+AFTER_BREAK = "what it was told is no longer true: another drive answers at {path} now; nothing was touched"
+
+
+def config_of(data: dict[str, Any]) -> Config:
+    """Return the part of the bench's configuration that work on one drive needs, as the bench wrote it."""
+    return Config(
+        home=Path(data["home"]),
+        world=World(data["world"]),
+        bays=tuple(data["bays"]),
+        allow_loop=data["allow_loop"],
+        protect=tuple(Path(path) for path in data["protect"]),
+    )
+
+
+def task_config(config: Config) -> dict[str, Any]:
+    """Return what `config_of` reads."""
+    return {
+        "home": str(config.home),
+        "world": config.world.value,
+        "bays": list(config.bays),
+        "allow_loop": config.allow_loop,
+        "protect": [str(path) for path in config.protect],
+    }
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def look(task: dict[str, Any]) -> dict[str, Any]:
+    """Return everything the bench wants to know of a drive before somebody arms it. Writes nothing to the drive.
+
+    The drive is asked first what it is doing: after a power cut it may still be erasing itself.
+    """
+    path, profile = task["path"], task["profile"]
+    medium = medium_at(path)
+    found: dict[str, Any] = {"medium": medium.to_json(), "reasons": [], "plan": None, "state": None}
+    found.update(unfinished=None, last=None)
+    engine = None if medium.practice else ENGINES.get(medium.transport)
+    if engine is not None:
+        state = engine.state(Run(), medium)
+        found["state"] = {"phase": state.phase, "words": state.words, "progress": state.progress, "ours": state.ours}
+    config = config_of(task["config"])
+    entries = read(config.worklogs, medium.identity.id)
+    ended = [entry for entry in entries if entry["kind"] == "outcome"]
+    found["last"] = {**ended[-1], "of": len(entries)} if ended else None
+    try:
+        with open_bench(config, now) as bench:
+            _, planned = plan_for(bench, path, profile)
+    except GuardRefused as error:
+        found["reasons"] = [reason.to_json() for reason in error.reasons]
+        return found
+    found["plan"] = planned_json(planned)
+    job = job_of(entries)
+    found["unfinished"] = None
+    if job is not None and not job.finished and job.begun:
+        whole = job.size * max(1, len(job.passes))
+        done = job.reached.upto + len(job.done) * job.size
+        same = resumable(planned, job) is not None
+        found["unfinished"] = {"percent": 100 * min(done, whole) / whole, "profile": job.profile, "goes_on": same}
+    return found
+
+
+def planned_json(planned: Plan) -> dict[str, Any]:
+    """Return of a plan what a tile shows and a child must know."""
+    how, health = planned.how, planned.health
+    return {
+        "profile": planned.profile,
+        "method": planned.method,
+        "technique": planned.technique,
+        "wants": str(planned.wants),
+        "reaches": str(planned.reaches),
+        "needs_supervisor": planned.needs_supervisor,
+        "not_worth_it": list(planned.not_worth_it),
+        "lines": planned.lines(),
+        "problems": list(planned.problems),
+        "passes": len(planned.passes),
+        "by_firmware": planned.by_firmware,
+        "stoppable": how.stoppable if how else True,
+        "cancel": how.cancel if how else "",
+        "seconds": planned.can.seconds.get(planned.method, 0.0),
+        "lock": planned.can.lock,
+        "health": health.verdict if health else "unknown",
+        "health_words": list(health.reasons) if health else [],
+    }
+
+
+def wipe(task: dict[str, Any]) -> int:
+    """Wipe one drive by order of the bench; the slot says how it goes and how it ended. Returns the exit status."""
+    slot = Slot(Path(task["slot"]))
+    who = who_is(os.getpid())
+    assert who is not None
+    told = Told(moved=time.monotonic(), stoppable=task["stoppable"], cancel=task["cancel"], patience=task["patience"])
+    words = task["order"]
+    order = Order(**{**words, "answers": EventHash(words["answers"]) if words["answers"] else None})
+    armed = Medium.from_json(task["medium"])
+    said = Said(
+        who=who,
+        medium=armed.identity.id,
+        bay=task["bay"],
+        place=task["place"],
+        path=armed.path,
+        sequence=armed.sequence,
+        operator=order.operator,
+        profile=order.profile,
+        told=told,
+    )
+    gate = Gate(slot, said, passes=task["passes"], limit=task["heat"]["limit"], first=lambda: _still(armed))
+    Thermometer(Heat(**task["heat"]), gate.warm).start()
+    means = Means(os.urandom, show=gate.show, clock=gate.clock)
+    try:
+        with open_bench(config_of(task["config"]), now, means) as bench:
+            news = _wiped(bench, armed, order)
+    except Exception as error:  # noqa: BLE001  # the border of a process: whatever it was is told, and nothing is DONE
+        news = _failed(error, touched=gate.touched)
+    gate.tell(phase="ended", moved=time.monotonic(), **news)
+    return 0 if news["outcome"] == Outcome.DONE else 4
+
+
+def _wiped(bench: Bench, armed: Medium, order: Order) -> dict[str, Any]:
+    """Wipe, after a last look whether this is the drive that somebody armed; return how it ended."""
+    _still(armed)
+    report = wipe_one(bench, armed.path, order)
+    return _ended(report)
+
+
+def _still(armed: Medium) -> None:
+    """Refuse when another drive, or the same one after a break, is where the armed one was; raises GuardRefused."""
+    there = medium_at(armed.path)
+    if (there.identity, there.sequence, there.bay) != (armed.identity, armed.sequence, armed.bay):
+        raise GuardRefused([Reason("changed", AFTER_BREAK.format(path=armed.path), armed.identity.id)])
+
+
+def _ended(report: Report) -> dict[str, Any]:
+    verdict = report.verdict
+    return {
+        "outcome": str(verdict.outcome),
+        "claim": str(verdict.claim),
+        "event": report.event,
+        "codes": tuple(reason.code for reason in verdict.reasons),
+        "sentences": tuple(reason.text for reason in verdict.reasons),
+        "resumable": bool(report.evidence.stopped),
+    }
+
+
+def _failed(error: Exception, *, touched: bool) -> dict[str, Any]:
+    """Return how it ended when there is no report: refused before anything was touched, or not known."""
+    reasons: tuple[Reason, ...] = tuple(getattr(error, "reasons", ()))
+    codes = tuple(reason.code for reason in reasons)
+    texts = tuple(reason.text for reason in reasons) or (str(error) or type(error).__name__,)
+    expected = isinstance(error, StationError | CustodyError | ProfileError)
+    if isinstance(error, OutcomeUnknown):
+        codes = ("not-recorded",)
+    elif isinstance(error, CustodyError):
+        codes = (*codes, "not-recordable")
+    elif not expected:
+        texts = (f"unexpected: {type(error).__name__}: {error}",)
+    refused = expected and not isinstance(error, OutcomeUnknown) and not touched
+    return {"outcome": "REFUSED" if refused else "UNKNOWN", "codes": codes, "sentences": texts, "resumable": True}
+
+
+def main() -> int:
+    """Do what the first word says with the task on standard input."""
+    task = json.load(sys.stdin)
+    if sys.argv[1:] == ["look"]:
+        try:
+            answer = look(task)
+        except Exception as error:  # noqa: BLE001  # looking may shrug; the bench shows why
+            answer = {"trouble": f"{error}" or type(error).__name__}
+        with suppress(BrokenPipeError):
+            print(json.dumps(answer), flush=True)
+        return 0
+    if sys.argv[1:] == ["wipe"]:
+        return wipe(task)
+    print("this program is started by the bench: look or wipe", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
