@@ -1,0 +1,87 @@
+"""The three roles on a certificate: who wiped, who verified, who accepts. Pure.
+
+People are references; a name is looked up in the register given for printing, and is in no event.
+"""
+
+from collections.abc import Sequence
+
+from custody.certificate_records import Person, Section, Sources, moment, section
+from custody.certificate_words import NOT_RECORDED
+from custody.events import Event
+from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, doubt
+
+
+def witness_section(sources: Sources) -> Section:
+    """Return the two people of a destruction, and the third role."""
+    date, unsure = moment(sources.event.at), "operator not authenticated"
+    columns = (*(_role(sources, ref, unsure, date) for ref in sources.event.body["names"]), _said(sources, None, ()))
+    return section(
+        "People",
+        ("Validation: decision to accept", ""),
+        table=_roles(("Destroyed by", "Witnessed by", "Accepted by (validation)"), columns),
+    )
+
+
+def people_section(sources: Sources) -> Section:
+    """Return the three roles: who wiped, who verified, who accepts."""
+    wipe, check, decision = sources.event, next(iter(sources.checks), None), next(iter(sources.decisions), None)
+    looked = f"{check.body['method']}: {'agreed' if check.body['agreed'] else 'DID NOT AGREE'}" if check else ""
+    decided = ""
+    if decision:
+        decided = "accepted" if decision.body["accepted"] else "NOT ACCEPTED"
+        decided += f", for {decision.body['destination']}" + (
+            f": {decision.body['note']}" if decision.body["note"] else ""
+        )
+    columns = (_said(sources, wipe, WIPERS), _said(sources, check, CHECKERS), _said(sources, decision, DECIDERS))
+    return section(
+        "People",
+        ("Second look", looked),
+        ("Wiped and verified by different people", four_eyes(sources)),
+        ("Validation: decision to accept", decided),
+        table=_roles(("Sanitised by", "Verified by", "Accepted by (validation)"), columns),
+    )
+
+
+def four_eyes(sources: Sources) -> str:
+    """Return whether two people who are known to be two have wiped and looked, in words."""
+    if not sources.checks:
+        return "NO second person has verified this"
+    why = doubt(sources.facts, sources.event, WIPERS)
+    for check in sources.checks:
+        unsure = why or doubt(sources.facts, check, CHECKERS)
+        if not check.body["agreed"]:
+            return "NO: the second look did not agree"
+        if not unsure and check.body["who"]["ref"] != sources.event.body["who"]["ref"]:
+            return "yes"
+        why = why or unsure
+    return f"NOT SHOWN: {why}" if why else "NO: the same person"
+
+
+ROLE_ROWS = ("Name", "Title", "Organisation", "Location", "Contact", "Identity", "Signature", "Date")
+
+
+def _roles(heads: tuple[str, ...], columns: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    return (("", *heads), *((name, *row) for name, *row in zip(ROLE_ROWS, *columns, strict=True)))
+
+
+def _said(sources: Sources, event: Event | None, roles: Sequence[str]) -> tuple[str, ...]:
+    """Return the column of whoever said this, in a role that may."""
+    if event is None:
+        return (NOT_RECORDED,) * len(ROLE_ROWS)
+    why = doubt(sources.facts, event, roles)
+    return _role(sources, event.body["who"].get("ref"), why, moment(event.at))
+
+
+def _role(sources: Sources, ref: object, why_unsure: str, date: str) -> tuple[str, ...]:
+    """Return one column of the table of people."""
+    person = sources.names.get(str(ref), Person()) if ref else Person()
+    name = name_of(sources, ref) if ref else NOT_RECORDED
+    identity = why_unsure or "authenticated by badge"
+    signed = NOT_RECORDED if why_unsure else "by badge, in the signed record"
+    return (name, person.title, person.organisation, person.location, person.contact, identity, signed, date)
+
+
+def name_of(sources: Sources, ref: object) -> str:
+    """Return whom a reference stands for, with the reference; without a register, the reference alone."""
+    person = sources.names.get(str(ref))
+    return f"{person.name} ({ref})" if person and person.name != NOT_RECORDED else f"reference {ref}"
