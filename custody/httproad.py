@@ -84,6 +84,14 @@ class HttpRoad:
         except (TypeError, ValueError) as error:
             raise SyncRefused(f"the server's checkpoint cannot be read: {error}") from error
 
+    def roster(self) -> bytes | None:
+        """Fetch the newest roster, None when the server has none for this machine (or is too old to know of any)."""
+        document = self._ask("GET", "/api/roster", b"", none_is=(404,)).get("document")
+        try:
+            return base64.b64decode(document, validate=True) if document else None
+        except (TypeError, ValueError) as error:
+            raise SyncRefused(f"the server's roster cannot be read: {error}") from error
+
     def _ask(self, method: str, path: str, body: bytes, none_is: Sequence[int] = ()) -> Mapping[str, Any]:
         """Send one signed request, a second time when only our clock was wrong."""
         for again in (True, False):

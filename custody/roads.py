@@ -118,6 +118,9 @@ class Road(Protocol):
     def checkpoint(self) -> bytes | None:
         """Return the server's newest signed checkpoint, None when there is none."""
 
+    def roster(self) -> bytes | None:
+        """Return the newest roster document, None when this road has none. It is believed by its digest only."""
+
 
 class ServerSide(Protocol):
     """What a server can do for an origin, whichever road the bytes came by."""
@@ -140,6 +143,9 @@ class ServerSide(Protocol):
 
     def checkpoint(self) -> bytes | None:
         """Return the newest signed checkpoint."""
+
+    def roster(self, origin: OriginId) -> bytes | None:
+        """Return the newest roster document for a station that may have it, None for anybody else."""
 
 
 def number_of(envelope: bytes) -> int:

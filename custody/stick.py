@@ -3,7 +3,7 @@
 Under `kitbank/` on the stick each origin has a folder, named like itself:
 
 - from the origin: `events-<first>-<last>.kb`, `attachment-<digest>.kb`, `wants.kb` (how far it has the history);
-- from the server: `ack.kb`, `feed-<after>-<position>.kb`, `checkpoint.kb`.
+- from the server: `ack.kb`, `feed-<after>-<position>.kb`, `checkpoint.kb`; for stations `roster.kb` as well.
 
 Each file is whole or it is not there (`custody.stickfile`); a torn one is said and ignored. Every file may be read
 twice and every visit repeated. The origin removes what the server confirmed, the server replaces its own.
@@ -117,6 +117,11 @@ class StickRoad:
         found = self._read("checkpoint.kb", "checkpoint")
         return found.records[0] if found and found.records else None
 
+    def roster(self) -> bytes | None:
+        """Return the roster that the server left at the stick's last visit."""
+        found = self._read("roster.kb", "roster")
+        return found.records[0] if found and found.records else None
+
     def _read(self, name: str, kind: str) -> StickFile | None:
         if not (self._folder / name).exists():
             return None
@@ -172,10 +177,14 @@ class _Visit:
 
     def answer(self) -> StickReport:
         """Leave the acknowledgement, the history from where the origin stands, and the newest checkpoint."""
-        newest = self._server.checkpoint()
+        newest, roster = self._server.checkpoint(), None if self._stranger else self._server.roster(self._origin)
         position, given = (0, 0) if self._stranger else self._leave_feed()
         if newest and not self._stranger:
             write_file(self._home / "checkpoint.kb", {"kind": "checkpoint"}, [newest])
+        if roster:
+            write_file(self._home / "roster.kb", {"kind": "roster"}, [roster])
+        else:
+            remove(self._home / "roster.kb")
         if self._ack and not self._stranger:
             self._ack = replace(self._ack, attachments=tuple(self._confirmed), position=position)
         ack = self._ack.to_json() if self._ack and not self._stranger else None

@@ -3,7 +3,8 @@
 The order is always the same, every step may be repeated and any may be the last one that worked:
 
 1. learn what the server has of us; 2. send evidence, then the events that name it, in chain order;
-3. fetch the server's history to its end; 4. compare it with the server's newest checkpoint.
+3. fetch the server's history to its end; 4. compare it with the server's newest checkpoint; 5. at a station, keep
+the roster by which people sign in, if that history names it.
 
 Nothing leaves the outbox before the server said it has it. What was refused, forked or missing is told in
 sentences; only a road that fails (`RoadDown`) or a server that turns us away (`SyncRefused`) raises.
@@ -11,7 +12,9 @@ sentences; only a road that fails (`RoadDown`) or a server that turns us away (`
 
 from dataclasses import dataclass
 
+from custody import rosters
 from custody.errors import Fork, Gap, RoadDown, SyncRefused
+from custody.events import Role
 from custody.httproad import Enrolled, HttpRoad, enrol
 from custody.journal import CLOCK_TOLERANCE, Journal
 from custody.roads import Ack, FeedPage, RefusedEvent, Road, ServerSide
@@ -147,8 +150,9 @@ class _Talk:
             after = self._journal.acknowledged()
 
     def fetch(self) -> None:
-        """Take the server's history to its end, then compare it with its newest checkpoint."""
+        """Take the server's history to its end, compare it with its newest checkpoint, keep the newest roster."""
         newest, complete = self._road.checkpoint(), False
+        roster = self._road.roster() if self._journal.role is Role.STATION else None
         trusted = self._journal.server()
         while (page := self._road.feed(self._journal.position())) is not None:
             if page.server and trusted and page.server != trusted.id:
@@ -163,6 +167,8 @@ class _Talk:
                 break
         if newest is not None and complete:
             self._messages.extend(reason.text for reason in self._journal.witness(newest))
+        if told := rosters.keep(self._journal, roster):
+            self._messages.append(told)
         if self._journal.writers()[self._journal.origin].suspended:
             self._stop(
                 f"the history of {self._journal.origin} exists twice: its key is used on two machines, or an "

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from custody.badges import Roster
 from custody.chain import Ledger, Writer, checkpoint_body, server_writer
 from custody.errors import BadEvent, CustodyError, Fork
 from custody.events import Digest, Event, OriginId, PrivateKey, PublicKey, Role, World, origin_id, seal
@@ -38,6 +39,7 @@ class SimulatedServer:
         self.attachments: dict[Digest, bytes] = {}
         self.quarantine: list[bytes] = []
         self.newest_checkpoint: bytes | None = None
+        self.document: bytes | None = None
         self.takes_at_most: int | None = None
         self.withholds: set[str] = set()
         self.log: list[str] = []
@@ -122,6 +124,19 @@ class SimulatedServer:
     def checkpoint(self) -> bytes | None:
         """Return the newest one."""
         return self.newest_checkpoint
+
+    def roster(self, origin: OriginId) -> bytes | None:
+        """Return the newest document, to stations."""
+        return self.document if origin.startswith("station-") else None
+
+    def issue(self, roster: Roster) -> None:
+        """Issue a roster: its document, and the event that names it."""
+        self.document = roster.to_bytes()
+        body = {
+            "number": roster.number, "digest": hashlib.sha256(self.document).hexdigest(),
+            "not_after": roster.not_after.isoformat(), "roles": roster.roles,
+        }  # fmt: skip
+        self.say("roster.issued", f"roster:{roster.number}", body)
 
     def transport_key(self, origin: OriginId) -> PublicKey | None:
         """Return the key that authorises an origin's requests."""
@@ -219,6 +234,9 @@ class Site(ThreadingHTTPServer):
                 page = server.feed(int(asked["after"][0]), int(asked["limit"][0]))
                 envelopes_text = [base64.b64encode(one).decode() for one in page.envelopes]
                 return 200, {"envelopes": envelopes_text, "position": page.position, "more": page.more}
+            if parts.path == "/api/roster":
+                document = server.roster(origin)
+                return 200, {"document": base64.b64encode(document).decode() if document else None}
             newest = server.checkpoint()
             return (200, {"envelope": base64.b64encode(newest).decode()}) if newest else (404, {"error": "none"})
 

@@ -168,3 +168,20 @@ def test_a_journal_does_not_record_that_somebody_agreed_with_themselves(tmp_path
             journal.append("medium.checked", M1.id, checked(wipe, WIPER), key=town.bench.key, at=town.bench.clock)
         journal.append("medium.checked", M1.id, checked(wipe, WIPER, False), key=town.bench.key, at=town.bench.clock)
         assert journal.verify().events == 2
+
+
+def test_a_station_refuses_what_the_server_refused_in_one_stretch_or_in_two(tmp_path: Any) -> None:
+    from custody.journal import Journal
+
+    town = Town()
+    wipe = town.other_bench.say("medium.wiped", M1.id, wiped(M1, None) | {"who": WIPER})
+    town.other_bench.say("medium.checked", M1.id, checked(wipe, WIPER))
+    fed = [*town.server.envelopes, *town.other_bench.envelopes]
+    for cut in (len(fed), len(fed) - 1):
+        file = tmp_path / f"j{cut}"
+        with Journal.create(file, role=town.bench.role, world=town.bench.world, key=town.bench.key) as journal:
+            journal.enrol(town.server.writer(), "https://server.invalid")
+            taken = [journal.take(part, None) for part in (fed[:cut], fed[cut:])]
+            assert sum(one.refused for one in taken) == 1
+            assert [r.code for r in journal.events(kind="medium.checked")[0].refused] == ["self-check"]
+            journal.verify()
