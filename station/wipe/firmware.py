@@ -36,11 +36,12 @@ class Attempt:
 def attend(act: Act, attempt: Attempt, ask: Callable[[], DriveState]) -> Firmware:
     """Start a command that works in the background (SANITIZE) and watch it to its end; judges nothing.
 
-    After a break (`act.issued`) nothing is sent again: the drive is asked what became of it. Raises WorklogFull before
-    anything is sent when the log cannot take the line.
+    After a break (`act.issued`) the drive is asked what became of it. It is sent again only when the drive's status is
+    still what it was before, to the last bit: then the drive never heard of it. Raises WorklogFull before anything is
+    sent when the log cannot take the line.
     """
     begun = act.clock()
-    if act.issued is not None:
+    if act.issued is not None and not _never_heard(ask(), attempt.before):
         return _watch(act, attempt, ask, begun, accepted=True)
     act.note("command", argv=list(attempt.argv), raw_before=attempt.before.raw, method=act.method.name)
     result = act.run(attempt.argv, QUICK)
@@ -48,6 +49,10 @@ def attend(act: Act, attempt: Attempt, ask: Callable[[], DriveState]) -> Firmwar
     if result.missing:
         return told(act, attempt, attempt.before, begun, accepted=False, words=result.trouble)
     return _watch(act, attempt, ask, begun, accepted=result.ok, words=_said(result))
+
+
+def _never_heard(state: DriveState, before: DriveState) -> bool:
+    return state.phase not in ("working", "unknown", "gone") and bool(state.raw) and state.raw == before.raw
 
 
 def _watch(

@@ -11,6 +11,8 @@ from custody.claims import (
     BadRange,
     CanaryFigures,
     Claim,
+    Command,
+    Content,
     Evidence,
     Firmware,
     Outcome,
@@ -79,9 +81,87 @@ BROKEN: list[tuple[str, dict[str, Any]]] = [
     ("no-recipe", {"recipe": "paper"}),
     ("no-rule", {"media_kind": "paper"}),
     ("no-status", {"technique": "sanitize-block"}),
-    ("not-accepted", {"technique": "sanitize-block", "firmware": Firmware(False, True, "")}),
-    ("no-transition", {"technique": "sanitize-block", "firmware": Firmware(True, False, "idle")}),
 ]
+
+SAID = Firmware(True, True, "completed", succeeded=True, observed="progress")
+ZEROS = Content(blocks=SIZE // 4096, zero=SIZE // 4096, ones=0, repeating=0, random=0, structured=0)
+
+
+FEW = CanaryFigures(0, 0, 0, 0, "aa", "the drive refused to write any")
+
+
+def erased(**changed: Any) -> Evidence:
+    """Return the evidence of a drive's own erase on which nothing went wrong, with fields changed as asked."""
+    good: dict[str, Any] = {
+        "technique": "sanitize-block", "media_kind": "ssd", "passes": (), "passes_planned": 0, "firmware": SAID,
+        "canaries": replace(CANARIES, planted=1000, seen_before=1000),
+        "readbacks": (replace(READ, expected="changed", content=ZEROS),),
+    }  # fmt: skip
+    return evidence(**{**good, **changed})
+
+
+def seen(**counts: int) -> dict[str, Any]:
+    """Return a read-back that saw these blocks among the zeros."""
+    content = replace(ZEROS, zero=ZEROS.blocks - sum(counts.values()), first_structured=8192, **counts)
+    return {"readbacks": (replace(READ, expected="changed", content=content),)}
+
+
+DOUBTFUL: list[tuple[str, dict[str, Any]]] = [
+    ("not-accepted", {"firmware": replace(SAID, accepted=False)}),
+    ("not-succeeded", {"firmware": replace(SAID, succeeded=False, status="progress 65535, failed")}),
+    ("no-transition", {"firmware": replace(SAID, transition_observed=False)}),
+    ("no-status", {"firmware": None}),
+    ("canary-survived", {"canaries": replace(CANARIES, planted=1000, seen_before=1000, surviving=1)}),
+    ("writes-not-kept", {"canaries": replace(CANARIES, planted=1000, seen_before=0)}),
+    ("content-not-seen", {"readbacks": (replace(READ, expected="changed"),)}),
+    ("content-not-seen", {"readbacks": (READ,)}),
+    ("content-not-seen", {"readbacks": (replace(READ, expected="changed", content=replace(ZEROS, blocks=0, zero=0)),)}),
+    ("content-miscounted", {"readbacks": (replace(READ, expected="changed", content=replace(ZEROS, zero=1)),)}),
+    ("leftovers", seen(structured=1)),
+    ("uneven", seen(random=1)),
+    ("effect-not-seen", {"technique": "format-user", "media_kind": "nvme", "canaries": FEW}),
+    ("effect-not-seen", {"firmware": replace(SAID, observed="content"), "canaries": FEW}),
+    ("passes-missing", {"passes_planned": 1}),
+    ("other-pattern", {"passes": (PASS,), "passes_planned": 1}),
+    ("smoke-test", {"smoke": False}),
+    ("size-changed", {"size_after": SIZE - 512}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "change"), DOUBTFUL, ids=[f"{c}-{n}" for n, (c, _) in enumerate(DOUBTFUL)])
+def test_each_doubt_alone_makes_a_drives_own_erase_unknown(code: str, change: dict[str, Any]) -> None:
+    verdict = judge(erased(**change), PURGE)
+    assert (verdict.outcome, verdict.claim) == (Outcome.UNKNOWN, Claim.NONE)
+    assert code in {reason.code for reason in verdict.reasons}
+
+
+@pytest.mark.parametrize("content", [
+    ZEROS,
+    replace(ZEROS, zero=0, ones=ZEROS.blocks),
+    replace(ZEROS, zero=1, repeating=ZEROS.blocks - 1, patterns=("33cc55aa" * 4,)),
+    replace(ZEROS, zero=0, random=ZEROS.blocks),
+])  # fmt: skip
+def test_a_drives_own_erase_need_not_leave_zeros_to_be_a_purge(content: Content) -> None:
+    verdict = judge(erased(readbacks=(replace(READ, expected="changed", content=content),)), PURGE)
+    assert (verdict.outcome, verdict.claim, verdict.reasons) == (Outcome.DONE, Claim.PURGE, ())
+
+
+def test_a_cryptographic_erase_may_leave_noise_beside_zeros_but_no_structure() -> None:
+    assert judge(erased(technique="sanitize-crypto", **seen(random=7)), PURGE).claim is Claim.PURGE
+    assert judge(erased(technique="sanitize-crypto", **seen(structured=7)), PURGE).outcome is Outcome.UNKNOWN
+
+
+def test_every_erase_of_the_drives_own_says_that_it_rests_on_the_drives_word() -> None:
+    for technique in ("sanitize-block", "sanitize-crypto", "secure-erase-enhanced"):
+        assert any("own word" in text for text in judge(erased(technique=technique), PURGE).exceptions)
+    assert not any("own word" in text for text in judge(evidence(), CLEAR).exceptions)
+
+
+def test_a_pass_behind_the_erase_counts_with_both_looks() -> None:
+    first = replace(READ, kind="sampled", bytes_read=SIZE // 10, expected="changed", content=ZEROS)
+    both = erased(passes=(PASS,), passes_planned=1, readbacks=(first, READ))
+    assert judge(both, PURGE).claim is Claim.PURGE
+    assert judge(replace(both, readbacks=(READ, first)), PURGE).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(("code", "change"), BROKEN, ids=[f"{c}-{n}" for n, (c, _) in enumerate(BROKEN)])
@@ -107,13 +187,8 @@ def test_an_overwrite_never_reaches_purge_however_it_was_asked_for() -> None:
     ],
 )
 def test_what_hides_the_drive_lowers_a_purge_to_clear(change: dict[str, Any], code: str) -> None:
-    firmware: dict[str, Any] = {
-        "technique": "sanitize-block",
-        "media_kind": "ssd",
-        "firmware": Firmware(True, True, "ok"),
-    }
-    assert judge(evidence(**firmware), PURGE).claim is Claim.PURGE
-    verdict = judge(evidence(**firmware, **change), PURGE)
+    assert judge(erased(), PURGE).claim is Claim.PURGE
+    verdict = judge(erased(**change), PURGE)
     assert verdict.claim is Claim.CLEAR
     assert code in {reason.code for reason in verdict.reasons}
     assert verdict.exceptions
@@ -128,9 +203,11 @@ def test_a_bridge_a_hidden_area_and_a_cache_are_told_on_the_certificate() -> Non
 
 def test_evidence_survives_being_stored() -> None:
     whole = evidence(
-        firmware=Firmware(True, True, "x"),
+        firmware=replace(SAID, argv=("hdparm", "-I"), raw_before="00"),
+        commands=(Command(("nvme", "list"), 0, 0.1),),
+        health_before={"verdict": "good"},
         passes=(replace(PASS, bad=(BadRange(1, 2),)),),
-        readbacks=(replace(READ, unreadable=(BadRange(3, 4),)),),
+        readbacks=(replace(READ, unreadable=(BadRange(3, 4),), content=replace(ZEROS, patterns=("aa",))),),
         exceptions=("a",),
     )
     assert Evidence.from_json(whole.to_json()) == whole
@@ -159,7 +236,7 @@ _FIGURES = st.fixed_dictionaries(
                       st.booleans(), st.booleans(), st.booleans(), st.just(1.0), st.just("bb")),
             max_size=2,
         ).map(tuple),
-        "firmware": st.none() | st.builds(Firmware, st.booleans(), st.booleans(), st.just("raw")),
+        "firmware": st.none() | st.builds(Firmware, st.booleans(), st.booleans(), st.just("raw"), st.booleans()),
         "smoke": st.sampled_from([True, False, None]),
     },
 )  # fmt: skip
@@ -186,3 +263,4 @@ def test_done_is_never_said_unless_everything_was_shown(change: dict[str, Any]) 
     else:
         assert given_.firmware is not None
         assert given_.firmware.transition_observed
+        assert given_.firmware.succeeded

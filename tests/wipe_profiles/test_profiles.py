@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import wipe_profiles
-from wipe_profiles import BEFORE, CLAIMS, METHODS, PROOFS, TRANSPORTS, ProfileError, load, names, parse
+from wipe_profiles import BEFORE, CLAIMS, METHODS, PATTERNS, PROOFS, TRANSPORTS, ProfileError, load, names, parse
 
 GOOD = """
 title = "Test"
@@ -86,6 +86,9 @@ def test_one_more_blank_is_another_digest() -> None:
     assert parse(GOOD.encode(), "a", "a").digest != parse(GOOD.encode() + b" ", "a", "a").digest
 
 
+OVERWRITES = tuple(PATTERNS)
+
+
 @pytest.mark.parametrize(
     ("data", "table", "key", "value", "allowed"),
     [
@@ -97,7 +100,9 @@ def test_one_more_blank_is_another_digest() -> None:
         (changed('wants = "purge"', 'wants = "Purge"'), "", "wants", "Purge", CLAIMS),
         (changed('accepts = "clear"', 'accepts = "some"'), "", "accepts", "some", CLAIMS),
         (changed('accepts = "clear"', 'accepts = "destroy"'), "", "accepts", "destroy", CLAIMS[:3]),
-        (changed("before =", "after ="), "ata", "after", ["unhide"], ("methods", "before", "prove")),
+        (changed("before =", "behind ="), "ata", "behind", ["unhide"], ("methods", "before", "after", "prove")),
+        (changed("before =", "after ="), "ata", "after", "unhide", OVERWRITES),
+        (changed('before = ["unhide"]', 'after = ["overwrite3", "overwrite-zero"]'), "ata", "after", None, OVERWRITES),
         (changed('"sanitize-crypto"', '"format"'), "ata", "methods", "format", METHODS),
         (changed('["unhide"]', '["hide"]'), "ata", "before", "hide", BEFORE),
         (changed('"read-all"', '"read"'), "ata", "prove", "read", PROOFS),

@@ -167,3 +167,53 @@ def test_as_a_program_it_says_in_a_sentence_why_it_cannot_look(tmp_path: Path) -
     status = proof.run([str(path)], io.StringIO(json.dumps(spec(path, ino=1))), out)
     assert status == 4
     assert "another one answers" in json.loads(out.getvalue())["error"]
+
+
+def kinds(path: Path) -> dict[str, Any]:
+    seen: dict[str, Any] = look(path, expected="changed")["content"]
+    return seen
+
+
+LETTER = b"Dear Mr Smith, about your benefits of last year: nothing is left of them. " * 60
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (bytes(9 * MEBIBYTE), "zero"),
+        (b"\xff" * 5 * MEBIBYTE, "ones"),
+        (b"\x33\xcc\x55\xaa" * MEBIBYTE, "repeating"),
+        (b"0123456789abcdef" * (MEBIBYTE // 16) + b"0123456789abcdef" * 3, "repeating"),
+    ],
+)
+def test_what_is_the_same_everywhere_is_one_kind(tmp_path: Path, content: bytes, kind: str) -> None:
+    seen = kinds(drive(tmp_path / "d", content))
+    assert seen[kind] == seen["blocks"] == -(-len(content) // 4096)
+    assert seen["patterns"] == ([content[:16].hex()] if kind == "repeating" else [])
+
+
+@pytest.mark.parametrize("size", [4096, 5 * MEBIBYTE, 5 * MEBIBYTE + 512])
+def test_noise_is_noise_down_to_the_last_block(tmp_path: Path, size: int) -> None:
+    seen = kinds(drive(tmp_path / "d", os.urandom(size)))
+    assert (seen["random"], seen["structured"]) == (-(-size // 4096), 0)
+
+
+@given(places=some.sets(some.integers(0, 1023), min_size=1, max_size=4), noise=some.booleans())
+def test_every_block_of_a_file_is_counted_and_the_first_is_named(
+    tmp_path_factory: pytest.TempPathFactory, places: set[int], noise: bool
+) -> None:
+    content = bytearray(pattern("random" if noise else "zero", SEED, 0).block(0, 4 * MEBIBYTE))
+    for place in places:
+        content[place * 4096 : (place + 1) * 4096] = LETTER[:4096]
+    seen = kinds(drive(tmp_path_factory.mktemp("d") / "d", bytes(content)))
+    assert (seen["structured"], seen["first_structured"]) == (len(places), min(places) * 4096)
+    assert seen["random" if noise else "zero"] == 1024 - len(places)
+
+
+def test_one_repeated_sector_of_text_is_a_file_and_no_pattern_of_a_drive(tmp_path: Path) -> None:
+    seen = kinds(drive(tmp_path / "d", LETTER[:512] * (MEBIBYTE // 512)))
+    assert seen["structured"] == 256
+
+
+def test_what_is_expected_byte_by_byte_is_not_sorted_into_kinds(tmp_path: Path) -> None:
+    assert look(drive(tmp_path / "d", bytes(MEBIBYTE)))["content"] is None
