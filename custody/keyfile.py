@@ -50,7 +50,7 @@ def read_key(path: Path) -> StoredKey:
 
     Refuses a file that others may read, is no regular file, has not 32 bytes, or does not fit what is beside it.
     """
-    raw = _read_private(path)
+    raw = read_private(path)
     public, world = read_public(path)
     try:
         key = PrivateKey(raw)
@@ -81,7 +81,8 @@ def _beside(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path, most: int = 64) -> bytes:
+    """Return up to `most` bytes of a file that its owner alone may read; raises `KeyFileError` for any other file."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
@@ -91,13 +92,13 @@ def _read_private(path: Path) -> bytes:
     try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
-            raise KeyFileError(f"{path} is not a regular file; a key is a file of 32 bytes")
+            raise KeyFileError(f"{path} is not a regular file; a key is a file")
         mode = stat.S_IMODE(about.st_mode)
         if mode & 0o077:
             raise KeyFileError(
                 f"{path} can be read or changed by others (mode {mode:04o}); treat the key as known to them: "
                 "enrol with a new one, or, if nobody else uses this machine, run chmod 600 on it"
             )
-        return os.read(handle, 64)
+        return os.read(handle, most)
     finally:
         os.close(handle)
