@@ -243,8 +243,7 @@ class Kinds:
         others = np.flatnonzero(~periodic)
         if not others.size:
             return
-        numbered = table[others].astype(np.uint32) + 256 * np.arange(others.size, dtype=np.uint32)[:, None]
-        counts = np.bincount(numbered.ravel(), minlength=256 * others.size).reshape(-1, 256)
+        counts = np.array([np.bincount(table[row], minlength=256) for row in others])  # row by row fits the cache
         even = length / 256
         off = ((counts - even) ** 2).sum(axis=1) / even
         noise = (off > _NOISE[0]) & (off < _NOISE[1])
