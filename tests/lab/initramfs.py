@@ -59,8 +59,11 @@ if [ -n "$home" ]; then
     mount -t ext4 -o noatime "dev/$disk" ".$home" || echo "lab: no home"
 fi
 chroot . /lib/systemd/systemd-udevd --daemon
+# udevadm does nothing in what it takes for a chroot; this one is about to be the root.
+export SYSTEMD_IGNORE_CHROOT=1
 chroot . udevadm trigger --type=subsystems --action=add
 chroot . udevadm trigger --type=devices --action=add
+unset SYSTEMD_IGNORE_CHROOT
 exec switch_root . "$python" -I -S "$agent" <dev/console >dev/console 2>&1
 """
 
