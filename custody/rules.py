@@ -43,7 +43,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Policy:
-    """What this charity asks before lending. `grade`: the worst accepted, A to D. `inventory_days`: None = no limit."""
+    """What this charity asks before lending. `grade`: the worst accepted, A to D. `inventory_days`: None = no limit.
+
+    `check_share`: per cent of each day's wipes that another person should look at (`custody.checks`); a request to
+    people, and no part of the gate.
+    """
 
     claim: Claim = Claim.CLEAR
     second_check: bool = False
@@ -51,6 +55,7 @@ class Policy:
     grade: str = "C"
     inventory_days: int | None = None
     acceptance: bool = False
+    check_share: int = 20
 
 
 @dataclass(frozen=True)

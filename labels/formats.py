@@ -30,6 +30,7 @@ FORMATS: Mapping[str, Format] = {
     "pdf:avery-l7160": _pdf(sheet.L7160),
     "pdf:avery-l7163": _pdf(sheet.L7163),
     "pdf:slip-a6": _pdf(sheet.SLIP),
+    "pdf:badge": _pdf(sheet.BADGE),
     "zpl:57x32": Format("ZPL, 57 x 32 mm at 203 dpi", partial(zpl.render), zpl.can_print),
 }
 

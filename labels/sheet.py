@@ -47,6 +47,7 @@ class Stock:
 
 L7160 = Stock("Avery L7160, 21 on A4", 3, 7, 63.5, 38.1, 7.25, 15.15, 2.5)
 L7163 = Stock("Avery L7163, 14 on A4", 2, 7, 99.1, 38.1, 4.65, 15.15, 2.5)
+BADGE = Stock("one badge of 85.6 x 54 mm (ISO/IEC 7810, ID-1) on A4", 1, 1, 85.6, 54.0, 15.0, 15.0, 0.0)
 SLIP = Stock("one slip on A6, landscape", 1, 1, 138.0, 95.0, 5.0, 5.0, 0.0, page=(A6[1], A6[0]))
 
 

@@ -145,7 +145,16 @@ def _policy(values: Mapping[str, str]) -> Policy:
         grade=grade,
         inventory_days=_whole("KITBANK_POLICY_INVENTORY_DAYS", days, 1) if days else None,
         acceptance=accept == "yes",
+        check_share=_share(values["KITBANK_POLICY_CHECK_SHARE"]),
     )
+
+
+def _share(text: str) -> int:
+    if not text:
+        return 20
+    if not (text.isascii() and text.isdecimal() and 20 <= int(text) <= 100):
+        raise ConfigError(f"KITBANK_POLICY_CHECK_SHARE is {text!r}; it must be a whole number from 20 to 100")
+    return int(text)
 
 
 def _kept_secret(path: Path) -> str:

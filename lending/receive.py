@@ -13,7 +13,7 @@ from custody.chain import Head
 from custody.errors import BadEvent, SyncRefused, UnknownKey
 from custody.events import Digest, EventHash, OriginId, PublicKey
 from custody.roads import Ack, FeedPage, RefusedEvent
-from lending import history, loans, origins, tables
+from lending import badges, history, loans, origins, tables
 from lending.db import Database, Tx
 from lending.history import Ingested
 from lending.origins import Enrolled, EnrolRequest
@@ -125,6 +125,21 @@ class Server:
             return newest
         with self.db.transaction() as tx:
             return history.checkpoint(tx, now)
+
+    def roster(self, origin: OriginId) -> bytes | None:
+        """Return the newest roster for a station that counts, None for anybody else; an old one is made again first."""
+        now = self.clock()
+        with self.db.read() as tx:
+            row = tx.s.get(tables.Origin, origin)
+            if row is None or row.role != "station" or row.suspended or writer_in(row).revoked_through is not None:
+                return None
+            found, stale = badges.document(tx), badges.is_stale(tx, now)
+        if not stale or self.db.key is None:
+            return found
+        with self.db.transaction() as tx:
+            if badges.is_stale(tx, now):  # perhaps another station was quicker
+                badges.issue(tx, now)
+            return badges.document(tx)
 
     def _checkpoint_is_stale(self, tx: Tx, now: datetime) -> bool:
         row = tables.EventRow

@@ -85,6 +85,14 @@ def checkpoint() -> Response:
     return jsonify({"envelope": base64.b64encode(found).decode() if found else None})
 
 
+@blueprint.get("/roster")
+@auth.machines
+def roster() -> Response:
+    """Return the newest roster to a station: who may sign in there."""
+    found = _server().roster(_authorised(_body(0)))
+    return jsonify({"document": base64.b64encode(found).decode() if found else None})
+
+
 @blueprint.post("/enrol")
 @auth.machines
 def enrol() -> Response:

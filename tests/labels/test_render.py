@@ -93,6 +93,12 @@ def test_a_slip_and_a_label_of_words_only_are_printed_too(tmp_path: Path) -> Non
     assert render(Label("", "Please call staff"), "pdf:slip-a6").startswith(b"%PDF")
 
 
+def test_a_badge_is_one_card_whose_square_says_the_badge_and_no_name(tmp_path: Path) -> None:
+    said = "KB1/S-4K7Q2M/0123456789ABCDEFGHJKMNPQRS"
+    card = Label("", "Vera Verifier", ("Kitbank badge S-4K7Q2M",), scan=said)
+    assert scan_pdf(render(card, "pdf:badge"), tmp_path) == [{said}]
+
+
 def test_names_with_accents_print_and_joined_scripts_are_told() -> None:
     polish, arabic = Label(CODE, "Żółć é ß", (), HOST), Label(CODE, "حاسوب 15", (), HOST)
     assert unprintable(polish, "zpl:57x32") == []
