@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from custody.contents import what_is_left
 from custody.errors import Reason
 from custody.evidence import BadRange, CanaryFigures, Command, Content, Evidence, Firmware, PassDone, ReadBack
 from wipe_profiles import Profile
@@ -96,10 +97,6 @@ REACH: Mapping[str, Mapping[str, Claim]] = {
 NO_STATUS = frozenset({"format-user", "format-crypto", "erase-sanitize"})
 """Techniques of which a drive keeps no status: only their effect on what was there can be seen, so known blocks must
 have been planted, and all be gone; "no known blocks, because …" is not enough here."""
-
-ONE_CONTENT = frozenset({"sanitize-block", "sanitize-overwrite", "secure-erase", "format-user", "erase-sanitize"})
-"""Techniques after which a drive reads alike everywhere (zeros, ones, one pattern, or noise throughout); a
-cryptographic erase and a vendor's own enhanced erase may leave noise beside untouched zeros."""
 
 FEWEST_CANARIES = 64
 """Known blocks, where the effect of a command is all there is to see."""
@@ -283,21 +280,7 @@ def _looked_for_what_was_written(one: ReadBack, evidence: Evidence) -> bool:
 
 def _contents(evidence: Evidence) -> list[Reason]:
     """Judge what was read after a firmware erase: it need not be zero, but it must not look like what files leave."""
-    first = evidence.readbacks[0]
-    seen = first.content
-    if first.expected != "changed" or seen is None or seen.blocks <= 0:
-        return [_reason("content-not-seen", "what the drive holds after the erase was not looked at", evidence)]
-    found = []
-    if seen.zero + seen.ones + seen.repeating + seen.random + seen.structured != seen.blocks:
-        found.append(_reason("content-miscounted", "the reader's counts do not add up", evidence))
-    if seen.structured:
-        text = f"{seen.structured} of {seen.blocks} blocks look like files, the first at byte {seen.first_structured}"
-        found.append(_reason("leftovers", text, evidence))
-    plain = seen.zero + seen.ones + seen.repeating
-    if evidence.technique in ONE_CONTENT and plain and seen.random:
-        text = f"{plain} blocks are erased and {seen.random} hold noise, as packed files do: it did not erase alike"
-        found.append(_reason("uneven", text, evidence))
-    return found
+    return [_reason(code, text, evidence) for code, text in what_is_left(evidence.readbacks[0], evidence.technique)]
 
 
 def _is_full(one: ReadBack) -> bool:

@@ -15,7 +15,7 @@ from station.config import Config
 from station.errors import UsageError
 from station.home import open_bench, open_journal
 from station.wipe.acting import Means
-from station.wipe.progress import Progress, Show
+from station.wipe.progress import DRIVE_WORKS, Progress, Show
 
 _BAR = 30
 _LINE_EVERY = 10.0  # seconds between plain lines
@@ -72,6 +72,9 @@ def shown_on(err: TextIO, now: Callable[[], datetime]) -> Show:
 
 def sentence(moment: Progress, now: datetime) -> str:
     """Return one moment of a job in words; without measurements there is no finish time."""
+    if moment.stage == DRIVE_WORKS:  # nobody but the drive knows how far it is
+        told = f"{100 * moment.done // moment.total} %" if moment.total else moment.words or "it does not say how far"
+        return f"{moment.stage}: {told}; keep it powered"
     share = 100 * moment.done // moment.total if moment.total else 100
     done = f"{moment.stage}: {share} %, {mebibytes(moment.done)} of {mebibytes(moment.total)}"
     rate = f", {mebibytes(moment.rate)}/s" if moment.rate else ""
@@ -86,15 +89,15 @@ class _Bar:
         self._err, self._now, self._stage = err, now, ""
 
     def show(self, moment: Progress) -> None:
-        if not moment.total:
+        if not moment.total and moment.stage != DRIVE_WORKS:
             return
         if self._stage and self._stage != moment.stage:
             print(file=self._err)
         self._stage = moment.stage
-        filled = _BAR * moment.done // moment.total
+        filled = _BAR * moment.done // moment.total if moment.total else 0
         bar = "#" * filled + "." * (_BAR - filled)
         print(f"\r[{bar}] {sentence(moment, self._now())}\x1b[K", end="", file=self._err, flush=True)
-        if moment.done >= moment.total:
+        if moment.total and moment.done >= moment.total:
             print(file=self._err)
             self._stage = ""
 
@@ -105,7 +108,8 @@ class _Lines:
 
     def show(self, moment: Progress) -> None:
         changed = moment.stage != self._stage
-        if not moment.total or not (changed or time.monotonic() - self._last >= _LINE_EVERY):
+        nothing_yet = not moment.total and moment.stage != DRIVE_WORKS
+        if nothing_yet or not (changed or time.monotonic() - self._last >= _LINE_EVERY):
             return
         self._stage, self._last = moment.stage, time.monotonic()
         print(sentence(moment, self._now()), file=self._err, flush=True)

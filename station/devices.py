@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from custody import rules
+from custody.contents import what_is_left
 from custody.errors import Reason
 from custody.events import Digest, Event, EventHash
 from labels import codes
@@ -16,6 +17,7 @@ from station.bench import EVIDENCE_TYPE, Bench, hold, look_at, who
 from station.errors import GuardRefused, NotDone, UsageError
 from station.media import Medium
 from station.probe import Snapshot
+from station.wipe.canaries import planted_by_a_firmware_erase
 from station.wipe.readback import Found, Task, read_back
 
 
@@ -183,13 +185,16 @@ def verify(bench: Bench, path: str, operator: str, wipe: str = "") -> Check:
     event = _wipe_of(bench, medium, wipe)
     evidence = _evidence_of(bench, event)
     reader = evidence["readbacks"][-1] if evidence["readbacks"] else None
-    if reader is None or reader["expected"] == "changed":
+    if reader is None:
         raise NotDone(f"the record {event.hash[:12]} does not say what must be on the drive; wipe it again")
+    seed = bytes.fromhex(reader["seed"])
+    erased = reader["expected"] == "changed"  # the drive erased itself: what was planted must still be gone
     task = Task(
         kind="full",
         expected=reader["expected"],
-        seed=bytes.fromhex(reader["seed"]),
-        last_pass=evidence["passes_planned"] - 1,
+        seed=seed,
+        last_pass=max(0, evidence["passes_planned"] - 1),
+        canaries=planted_by_a_firmware_erase(seed, medium.size, medium.sector_size) if erased else (),
     )
     with hold(bench, medium) as target:
         found = read_back(
@@ -205,7 +210,8 @@ def verify(bench: Bench, path: str, operator: str, wipe: str = "") -> Check:
     if read is None:
         raise NotDone(found.trouble)
     whole = read.bytes_read == read.bytes_total == medium.size
-    agreed = whole and not (read.bytes_wrong or read.unreadable or found.trouble)
+    agreed = whole and not (read.bytes_wrong or read.unreadable or found.trouble or found.surviving)
+    agreed = agreed and not (erased and what_is_left(read, evidence["technique"]))
     return Check(event.hash, agreed, found, check(bench, event, agreed, "read again in full by Kitbank", operator).hash)
 
 

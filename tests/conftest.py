@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ QUIET_BROWSER = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+# These machines are shared: how long one example takes says nothing about the product.
+hypothesis.settings.register_profile("kitbank", deadline=None)
+hypothesis.settings.load_profile("kitbank")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

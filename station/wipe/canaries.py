@@ -44,6 +44,11 @@ def plant(raw: Raw, seed: bytes, count: int = COUNT) -> Planted:
     return Planted(planted, seen, refused)
 
 
+def planted_by_a_firmware_erase(seed: bytes, size: int, sector: int) -> tuple[int, ...]:
+    """Return where the canaries of such an erase were (byte offsets): they follow from its seed, sizes in bytes."""
+    return canary_offsets(canary_key(seed), size, sector, COUNT_FOR_FIRMWARE)
+
+
 def _written(raw: Raw, offset: int, content: bytes) -> bool:
     block = buffer(CANARY_BYTES)
     block[:] = content
