@@ -12,7 +12,7 @@ cryptographic erase and a vendor's own enhanced erase may leave noise beside unt
 
 
 def what_is_left(look: ReadBack, technique: str) -> list[tuple[str, str]]:
-    """Return (code, sentence) for each thing in what was read after a drive's own erase that an erase does not leave."""
+    """Return (code, sentence) for each thing read after a drive's own erase that an erase does not leave."""
     seen = look.content
     if look.expected != "changed" or seen is None or seen.blocks <= 0:
         return [("content-not-seen", "what the drive holds after the erase was not looked at")]
