@@ -32,6 +32,12 @@ def signed_in(facts: Says, event: Event, roles: Sequence[str]) -> str:
     return "" if doubt(facts, event, roles) else str(event.body["who"]["ref"])
 
 
+def second_person(facts: Says, wipe: Event, event: Event, roles: Sequence[str]) -> bool:
+    """Tell whether an event about a wipe is by somebody else than the wiper, both signed in, in roles that may."""
+    wiper, other = signed_in(facts, wipe, WIPERS), signed_in(facts, event, roles)
+    return bool(wiper and other) and wiper != other
+
+
 def doubt(facts: Says, event: Event, roles: Sequence[str]) -> str:
     """Return why the person on this event counts as nobody for these roles, as a sentence part; "" when they count."""
     who = event.body.get("who")

@@ -15,7 +15,7 @@ A device may be lent only if, since it last left our custody, it has a verified 
 clock says. There is no override: the remedy for a certificate that does not count is another wipe.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from custody.claims import Claim
 from custody.errors import Reason
 from custody.events import Event, EventHash, MediumIdentity
 from custody.facts import Facts, fold, gather, latest_per_origin, same_serial, why_not_disputable
-from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, signed_in
+from custody.four_eyes import CHECKERS, DECIDERS, second_person
 
 __all__ = [
     "DeviceState",
@@ -291,7 +291,7 @@ def _turned_down(facts: Facts, wipe: Event) -> bool:
 def _checked(facts: Facts, wipe: Event) -> bool:
     """Tell whether a second person agreed: both signed in, both in a role that may, and not the same."""
     return any(
-        e.body["wipe"] == wipe.hash and e.body["agreed"] and _second(facts, wipe, e, CHECKERS)
+        e.body["wipe"] == wipe.hash and e.body["agreed"] and second_person(facts, wipe, e, CHECKERS)
         for e in facts.of("medium.checked")
     )
 
@@ -299,14 +299,9 @@ def _checked(facts: Facts, wipe: Event) -> bool:
 def _accepted(facts: Facts, wipe: Event) -> bool:
     """Tell whether a supervisor who is not the wiper accepted the wipe."""
     return any(
-        e.body["wipe"] == wipe.hash and e.body["accepted"] and _second(facts, wipe, e, DECIDERS)
+        e.body["wipe"] == wipe.hash and e.body["accepted"] and second_person(facts, wipe, e, DECIDERS)
         for e in facts.of("medium.accepted")
     )
-
-
-def _second(facts: Facts, wipe: Event, event: Event, roles: Sequence[str]) -> bool:
-    wiper, other = signed_in(facts, wipe, WIPERS), signed_in(facts, event, roles)
-    return bool(wiper and other) and wiper != other
 
 
 def _why_no_wipe_counts(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim) -> Reason:
