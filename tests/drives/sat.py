@@ -46,6 +46,14 @@ class SatDrive(Target):
         """Pull the plug."""
         self.drive.cut_power()
 
+    def power_on(self, *, thawed: bool = False) -> None:
+        """Switch on; `thawed` as after a resume from suspend."""
+        self.drive.power_on(thawed=thawed)
+
+    def reset(self) -> None:
+        """A COMRESET."""
+        self.drive.reset()
+
     def power_cycle(self, *, thawed: bool = False) -> None:
         """Off and on; `thawed` as after a resume from suspend."""
         self.drive.power_cycle(thawed=thawed)
