@@ -6,6 +6,7 @@ with pending sectors in public reports 945 still said so). Raw output stays in t
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ BITS = (
 ATTRIBUTES = {  # ATA attribute number -> our name for its raw value
     5: "reallocated",
     10: "spin_retries",
+    184: "end_to_end",
     187: "reported_uncorrectable",
     188: "command_timeouts",
     196: "reallocation_events",
@@ -35,6 +37,14 @@ ATTRIBUTES = {  # ATA attribute number -> our name for its raw value
     198: "offline_uncorrectable",
     199: "crc_errors",
 }
+SELF_TESTS = {  # place of the newest entries, place of the result in an entry, results that are failures
+    # ATA: the upper half of the status byte, 3 to 8 are failures, 1, 2 and 15 were broken off or run (ACS-3, A.20)
+    "ata_smart_self_test_log": (("standard", "extended"), ("status", "value"), range(0x30, 0x90)),
+    # NVMe: the lower half, 5 to 7 are failures (NVM Express 1.3, figure 98)
+    "nvme_self_test_log": (("",), ("self_test_result", "value"), range(5, 8)),
+}
+_SCSI_WAYS = ("read", "write", "verify")
+_SCSI_FAILED = range(3, 8)  # SPC-4, self-test results log page: 1, 2 broken off, 15 running
 NVME = ("percentage_used", "available_spare", "available_spare_threshold", "media_errors", "critical_warning")
 
 
@@ -129,9 +139,13 @@ def _figures(data: Mapping[str, Any]) -> dict[str, int]:
         **{name: ("nvme_smart_health_information_log", name) for name in NVME},
     }
     found = {name: value for name, place in places.items() if (value := _number(data, *place)) is not None}
+    found.update(_self_tests(data))
+    uncorrected = [_number(data, "scsi_error_counter_log", way, "total_uncorrected_errors") for way in _SCSI_WAYS]
+    if any(count is not None for count in uncorrected):
+        found["uncorrected"] = sum(count or 0 for count in uncorrected)
     for row in _list(data, "ata_smart_attributes", "table"):
         name = ATTRIBUTES.get(_number(row, "id") or 0)
-        raw = _number(row, "raw", "value")
+        raw = _raw(row)
         if name and raw is not None:
             found[name] = raw
     hours = _number(data, "power_on_time", "hours")
@@ -140,6 +154,36 @@ def _figures(data: Mapping[str, Any]) -> dict[str, int]:
     if hours is not None and 0 <= hours <= IMPLAUSIBLE_HOURS:
         found["power_on_hours"] = hours
     return found
+
+
+def _raw(row: Any) -> int | None:
+    """Return an attribute's raw value as smartctl prints it: some drives pack more into the 48 bits behind it."""
+    printed = re.match(r"\d+", _text(row, "raw", "string"))
+    return int(printed[0]) if printed else _number(row, "raw", "value")
+
+
+def _self_tests(data: Mapping[str, Any]) -> dict[str, int]:
+    """Return whether the newest self-test that came to its end failed (1) or not (0), and how many failed in all."""
+    results: list[bool] = []
+    for log, (places, result, failures) in SELF_TESTS.items():
+        for place in places:
+            rows = _list(data, log, *([place] if place else []), "table")
+            ended = [_ended(row, result, failures) for row in rows]
+            results = results or [failed for failed in ended if failed is not None]
+    for number in range(20):
+        value = _number(data, f"scsi_self_test_{number}", "result")
+        if value == 0 or value in _SCSI_FAILED:
+            results.append(value in _SCSI_FAILED)
+    return {"selftest_failed": int(results[0]), "selftest_failures": sum(results)} if results else {}
+
+
+def _ended(row: Any, result: tuple[str, ...], failures: range) -> bool | None:
+    """Tell whether one self-test failed; None when it was broken off or still runs, which says nothing."""
+    value, passed = _number(row, *result), _get(row, "status", "passed")
+    if value is None:
+        return not passed if isinstance(passed, bool) else None
+    complete = value >> 4 == 0 if failures.start >= 0x10 else value == 0
+    return value in failures if complete or value in failures else None
 
 
 def _failing(data: Mapping[str, Any]) -> list[str]:
