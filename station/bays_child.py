@@ -16,11 +16,11 @@ from typing import Any
 
 from custody.claims import Outcome
 from custody.errors import CustodyError, Reason
-from custody.events import EventHash, World
+from custody.events import EventHash
 from station.bays_gate import Gate, Heat, Thermometer
+from station.bays_launch import config_of
 from station.bays_slot import Said, Slot, Told, who_is
 from station.bench import Bench, Order, Report, plan_for
-from station.config import Config
 from station.errors import GuardRefused, OutcomeUnknown, StationError
 from station.home import open_bench
 from station.media import Medium, medium_at
@@ -32,28 +32,6 @@ from station.worklog import job_of, read
 from wipe_profiles import ProfileError
 
 AFTER_BREAK = "what it was told is no longer true: another drive answers at {path} now; nothing was touched"
-
-
-def config_of(data: dict[str, Any]) -> Config:
-    """Return the part of the bench's configuration that work on one drive needs, as the bench wrote it."""
-    return Config(
-        home=Path(data["home"]),
-        world=World(data["world"]),
-        bays=tuple(data["bays"]),
-        allow_loop=data["allow_loop"],
-        protect=tuple(Path(path) for path in data["protect"]),
-    )
-
-
-def task_config(config: Config) -> dict[str, Any]:
-    """Return what `config_of` reads."""
-    return {
-        "home": str(config.home),
-        "world": config.world.value,
-        "bays": list(config.bays),
-        "allow_loop": config.allow_loop,
-        "protect": [str(path) for path in config.protect],
-    }
 
 
 def now() -> datetime:

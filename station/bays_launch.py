@@ -13,9 +13,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from custody.events import World
+from station.config import Config
 from station.run import PATH
 
 CHILD = "station.bays_child"
+
+
+def config_of(data: dict[str, Any]) -> Config:
+    """Return the part of the bench's configuration that work on one drive needs, as the bench wrote it."""
+    return Config(
+        home=Path(data["home"]),
+        world=World(data["world"]),
+        bays=tuple(data["bays"]),
+        allow_loop=data["allow_loop"],
+        protect=tuple(Path(path) for path in data["protect"]),
+    )
+
+
+def task_config(config: Config) -> dict[str, Any]:
+    """Return what `config_of` reads."""
+    return {
+        "home": str(config.home),
+        "world": config.world.value,
+        "bays": list(config.bays),
+        "allow_loop": config.allow_loop,
+        "protect": [str(path) for path in config.protect],
+    }
 
 
 def launch(word: str, task: Mapping[str, Any], out: int | IO[bytes], complaints: Path) -> subprocess.Popen[bytes]:

@@ -1,7 +1,7 @@
 """What the bench must not forget over a restart: drives whose wipe began and is not settled, and those just wiped.
 
-An entry is on the disk (fsync) before a child is started, so that after a power cut the bench knows which drives it must
-ask for. It goes only when the drive is proved wiped or was never touched; a supervisor's word changes what may be done
+An entry is on the disk (fsync) before a child is started, so that after a power cut the bench knows which drives to
+ask for. It goes only when the drive is proved wiped or was never touched; a supervisor may change what is done
 next, and never makes a drive wiped.
 """
 
@@ -21,7 +21,7 @@ from station.errors import NotDone
 class Unsettled:
     """One drive that began to be wiped. `why`: running, interrupted, pulled, unknown, again or destroy.
 
-    `bay` is where it was last, `since` when (ISO 8601); `event` the record that says UNKNOWN, if there is one; `by` the
+    `bay` is where it was last, `since` when (ISO 8601); `event` the record that says UNKNOWN, if any; `by` the
     supervisor who resolved it.
     """
 
@@ -44,7 +44,7 @@ class Unsettled:
 
 @dataclass(frozen=True)
 class Settled:
-    """One drive that was wiped and has not left its bay since: the same start of the machine, the same disk sequence."""
+    """One drive that was wiped and has not left its bay since: the same start of the machine and disk sequence."""
 
     boot: str
     sequence: int
@@ -90,7 +90,7 @@ class Memory:
             raise
 
     def wiped(self, identity: MediumIdentity, settled: Settled) -> None:
-        """Keep that a drive was wiped and recorded; it is unsettled no longer, whatever adapter it was behind before."""
+        """Keep that a drive was wiped and recorded; it is unsettled no longer, whatever adapter it was behind."""
         for name, entry in list(self.unsettled.items()):
             sure = entry.identity.trusted and identity.trusted
             if name == identity.id or (sure and entry.same_drive(identity)):
@@ -103,7 +103,7 @@ class Memory:
         if (self.unsettled.pop(medium, None), self.settled.pop(medium, None)) != (None, None):
             self._write()
 
-    def change(self, medium: str, **changes: str) -> Unsettled:
+    def change(self, medium: str, **changes: str | tuple[str, ...]) -> Unsettled:
         """Change an unsettled entry; raises KeyError when there is none, NotDone."""
         entry = replace(self.unsettled[medium], **changes)  # type: ignore[arg-type]
         self.put(entry)

@@ -16,7 +16,7 @@ from typing import Any
 
 from custody.errors import CustodyError, JournalError, Refused, RoadDown, SyncRefused
 from custody.keyfile import KeyFileError
-from station import cli_devices, cli_drives, cli_history
+from station import cli_badges, cli_bays, cli_devices, cli_drives, cli_history
 from station.cli_words import Session
 from station.config import Config, at_home, load
 from station.errors import StationError, UsageError
@@ -26,7 +26,7 @@ USAGE, REFUSED, NOT_DONE, UNKNOWN, WAITING = 2, 3, 4, 5, 6
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the whole command line: verbs from the three groups, and what every verb understands."""
+    """Return the whole command line: verbs from the groups, and what every verb understands."""
     top = argparse.ArgumentParser(
         prog="kitbank-station",
         description="Inventory, wipe and prove storage media, offline.",
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(does=does)
         return added
 
-    for group in (cli_drives, cli_devices, cli_history):
+    for group in (cli_drives, cli_bays, cli_devices, cli_history, cli_badges):
         group.add_verbs(verb)
     return top
 
@@ -70,6 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
         out=sys.stdout,
         err=sys.stderr,
         json=arguments.json,
+        input=sys.stdin,
     )
     try:
         done: int = arguments.does(session, arguments)

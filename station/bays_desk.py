@@ -1,0 +1,310 @@
+"""The bench's own bookkeeping: bays, children, what is kept; who came, who went, how each wipe ended.
+
+Everything here returns at once. Whatever may take long or hang (asking a drive, wiping it) is a child's business.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from custody.media import MediumIdentity
+from station.bays_berth import Around, Berth, aside, tile_of
+from station.bays_children import Child, adopt, start
+from station.bays_codes import code_for
+from station.bays_launch import task_config
+from station.bays_looks import Looks, key
+from station.bays_memory import Memory, Settled, Unsettled
+from station.bays_slot import Told
+from station.bays_state import Tile, boot_id
+from station.bays_watch import Seen, holder
+from station.config import Config
+from station.errors import NotDone
+from station.media import Medium, NotAMedium, medium_at
+
+FIRMWARE_PATIENCE = 1_800.0  # seconds added to twice the drive's own estimate
+Sensor = Callable[[Medium], str]
+
+
+@dataclass
+class Desk:
+    """The bench. `now` is the clock for times that are shown, `sensor` finds a drive's hwmon file, "" for none."""
+
+    config: Config
+    now: Callable[[], datetime]
+    sensor: Sensor
+    monotonic: Callable[[], float] = time.monotonic
+    berths: list[Berth] = field(init=False)
+    memory: Memory = field(init=False)
+    children: dict[str, Child] = field(default_factory=dict)
+    looks: Looks = field(init=False)
+    reap: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    last_spin_up: float = float("-inf")
+    boot: str = field(default_factory=boot_id)
+
+    def __post_init__(self) -> None:
+        """Read what must not be forgotten; raises NotDone."""
+        self.berths = [Berth(bay, number) for number, bay in enumerate(self.config.stalls, 1)]
+        self.memory = Memory(self.folder / "memory.json")
+        self.looks = Looks(self.config, self.slots, self.reap.append, self.monotonic)
+
+    @property
+    def folder(self) -> Path:
+        """Return the bench's own folder, in which only it writes."""
+        return self.config.bays_state.parent
+
+    @property
+    def slots(self) -> Path:
+        """Return the folder of the slots."""
+        return self.folder / "slots"
+
+    def profile(self) -> str:
+        """Return the profile for a drive when nobody names one; practice drives can only be cleared."""
+        return "clear" if self.config.allow_loop or self.config.world.value == "practice" else self.config.profile
+
+    # -- bays ------------------------------------------------------------------------------------------------
+
+    def berth(self, name: str) -> Berth | None:
+        """Return a bay by its name, capitals aside."""
+        return next((one for one in self.berths if one.bay.name.casefold() == name.strip().casefold()), None)
+
+    def there(self, berth: Berth) -> Medium | None:
+        """Return the drive in a bay, read afresh from sysfs; None when it is gone."""
+        if berth.medium is None:
+            return None
+        with suppress(NotAMedium, OSError):
+            return medium_at(berth.medium.path)
+        return None
+
+    def child(self, berth: Berth) -> Child | None:
+        """Return the child at work on the drive in a bay."""
+        return self.children.get(berth.medium.identity.id) if berth.medium else None
+
+    def place(self, seen: Seen) -> None:
+        """Take in who came and who went since the last time."""
+        for berth in self.berths:
+            there = seen.media.get(berth.bay.name)
+            if key(there) == key(berth.medium):
+                continue
+            if berth.medium is not None:
+                self._left(berth, berth.medium)
+            berth.enter(there, self.now().isoformat(timespec="seconds"))
+            if there is not None:
+                self._came(berth, there)
+        ids = [one.medium.identity.id for one in self.berths if one.medium]
+        for berth in self.berths:
+            berth.twin = berth.medium is not None and ids.count(berth.medium.identity.id) > 1
+
+    def _left(self, berth: Berth, medium: Medium) -> None:
+        name = medium.identity.id
+        self.looks.drop(berth.bay.name)
+        child = self.children.get(name)
+        if child is not None and child.sequence == medium.sequence and child.path == medium.path:
+            child.pulled = self.monotonic()
+            self.keep(medium.identity, berth.bay.name, "running", "E13", ("It was pulled out in the middle.",))
+        elif name in self.memory.settled:
+            with suppress(NotDone):
+                self.memory.forget(name)
+
+    def _came(self, berth: Berth, medium: Medium) -> None:
+        child = self.children.get(medium.identity.id)
+        if child is None:
+            self.look(berth)
+        elif (child.path, child.sequence) == (medium.path, medium.sequence):
+            child.pulled, child.bay = None, berth.bay.name
+
+    # -- looks -----------------------------------------------------------------------------------------------
+
+    def look(self, berth: Berth) -> None:
+        """Have the drive in a bay looked at by a child of its own; its answer comes later."""
+        berth.look = None
+        if berth.medium is None or self.child(berth) is not None:
+            self.looks.drop(berth.bay.name)
+            return
+        trouble = self.looks.begin(berth.bay.name, berth.medium, self.profile())
+        if trouble:
+            berth.look = {"trouble": trouble}
+
+    def take_looks(self) -> None:
+        """Take in the answers that have arrived, and give up on looks that take too long."""
+        for name, medium, answer in self.looks.take():
+            berth = self.berth(name)
+            if berth is None or berth.medium is None or key(medium) != key(berth.medium):
+                continue
+            berth.look = answer
+            self._looked(berth, berth.medium, answer)
+
+    def _looked(self, berth: Berth, medium: Medium, answer: Mapping[str, Any]) -> None:
+        """Keep it when the drive's own log says that a wipe of it ended UNKNOWN and nobody dealt with that."""
+        last, name = answer.get("last"), medium.identity.id
+        if not last or last["outcome"] == "DONE" or self.memory.resolved.get(name) == last["event"]:
+            return
+        if name in self.memory.unsettled or last["outcome"] == "NOT_RUN":
+            return
+        why = "interrupted" if last["resumable"] else "unknown"
+        text = f"Its last wipe here ended UNKNOWN on {str(last['at'])[:16]}."
+        self.keep(medium.identity, berth.bay.name, why, "E17", (text,), event=str(last["event"]))
+
+    # -- wiping ----------------------------------------------------------------------------------------------
+
+    def queue(self, berth: Berth, order: Mapping[str, Any]) -> None:
+        """Have it wiped as soon as its turn comes: disks that spin start one after the other."""
+        berth.queued = order
+
+    def start_queued(self) -> None:
+        """Start what may start now."""
+        for berth in self.berths:
+            if berth.queued is None or berth.medium is None:
+                continue
+            now = self.monotonic()
+            if berth.medium.rotational:
+                if now - self.last_spin_up < self.config.bench.stagger:
+                    continue
+                self.last_spin_up = now
+            order, berth.queued = berth.queued, None
+            self._start(berth, berth.medium, order)
+
+    def _start(self, berth: Berth, medium: Medium, order: Mapping[str, Any]) -> None:
+        name, plan = berth.bay.name, (berth.look or {}).get("plan") or {}
+        self.looks.drop(berth.bay.name)
+        before = self.memory.unsettled.get(medium.identity.id)
+        settings = self.config.bench
+        limit = settings.hot_hdd if medium.rotational else settings.hot_ssd
+        asked = medium.path if medium.transport in ("ata", "scsi", "nvme") else ""
+        task = {
+            "config": task_config(self.config),
+            "order": dict(order),
+            "bay": name,
+            "place": berth.bay.place,
+            "passes": plan.get("passes", 1),
+            "stoppable": plan.get("stoppable", True),
+            "cancel": plan.get("cancel", ""),
+            "patience": 2 * plan.get("seconds", 0.0) + FIRMWARE_PATIENCE if plan.get("by_firmware") else 0.0,
+            "heat": {"limit": limit, "sensor": self.sensor(medium), "path": asked},
+        }
+        try:
+            self.memory.put(
+                Unsettled(medium.identity, name, "running", "E16", (), self.now().isoformat(), str(order["profile"]))
+            )
+            child = start(task, medium, self.slots, self.reap.append)
+        except (NotDone, OSError) as error:
+            self._as_before(medium.identity, before)
+            berth.result = Told("ended", outcome="REFUSED", codes=("not-recordable",), sentences=(str(error),))
+            return
+        child.before = before
+        self.children[medium.identity.id] = child
+
+    def take_in_former(self) -> None:
+        """Adopt the children of a former bench; what ended meanwhile is taken in at the next `settle`."""
+        for name, entry in list(self.memory.unsettled.items()):
+            if entry.why != "running":
+                continue
+            child = None
+            with suppress(OSError):
+                child = adopt(self.slots / f"{name}.slot", entry.identity)
+            if child is not None:
+                self.children[name] = child
+            else:
+                text = "It was being wiped when the station stopped."
+                self.keep(entry.identity, entry.bay, "interrupted", "E16", (text,))
+
+    def settle(self, ended: Callable[[Child], bool]) -> None:
+        """Hear every child; take in how those ended that have ended, and end those that cannot by themselves."""
+        for name, child in list(self.children.items()):
+            over = ended(child)
+            child.hear()
+            if over:
+                del self.children[name]
+                self._ended(child)
+                child.close()
+            else:
+                child.end_if_needed(self.monotonic())
+
+    def _ended(self, child: Child) -> None:
+        told, identity, name = child.told, child.identity, child.identity.id
+        berth = next((one for one in self.berths if one.medium and one.medium.identity.id == name), None)
+        here = berth is not None and berth.medium is not None and berth.medium.sequence == child.sequence
+        if told.outcome == "DONE" and told.event:
+            settled = Settled(child.who.boot, child.sequence, told.claim, told.event, self.now().isoformat())
+            with suppress(NotDone):  # the journal has it; at worst the tile is not green after a restart
+                self.memory.wiped(identity, settled)
+        elif told.outcome in ("REFUSED", "NOT_RUN") or (not told.outcome and not told.touched):
+            self._as_before(identity, child.before)
+        else:
+            self._unknown(child, told, here=here)
+        if berth is not None:
+            berth.result = told if here and told.outcome in ("DONE", "REFUSED", "NOT_RUN") else None
+            if told.outcome != "DONE" or not here:
+                self.look(berth)
+
+    def _unknown(self, child: Child, told: Told, *, here: bool) -> None:
+        code = "E18" if "not-recorded" in told.codes else code_for(told.codes, "E17")
+        why, texts = "unknown", told.sentences
+        if child.pulled is not None or not here:
+            why, code = "pulled", "E13"
+        elif child.cancelled is not None:
+            why, code, texts = "interrupted", "E24", (f"Stopped by {child.by}.",)
+        elif not told.outcome:
+            why, code, texts = "interrupted", "E16", ("The program that wiped it ended in the middle.",)
+        self.keep(child.identity, child.bay, why, code, texts, event=told.event)
+
+    def _as_before(self, identity: MediumIdentity, before: Unsettled | None) -> None:
+        with suppress(NotDone):
+            if before is None:
+                self.memory.forget(identity.id)
+            else:
+                self.memory.put(before)
+
+    def keep(
+        self, identity: MediumIdentity, bay: str, why: str, code: str, texts: tuple[str, ...], event: str = ""
+    ) -> None:
+        """Keep a drive as unsettled; when that cannot be written it is kept until the bench ends, and still shown."""
+        old = self.memory.unsettled.get(identity.id)
+        profile = old.profile if old else ""
+        entry = Unsettled(identity, bay, why, code, texts, self.now().isoformat(timespec="seconds"), profile, event)
+        try:
+            self.memory.put(entry)
+        except NotDone:
+            self.memory.unsettled[identity.id] = entry
+
+    # -- tiles -----------------------------------------------------------------------------------------------
+
+    def tile(self, berth: Berth) -> Tile:
+        """Return the tile of a bay."""
+        entry, settled, child = None, None, self.child(berth)
+        notes: tuple[str, ...] = ()
+        if berth.medium is not None:
+            name = berth.medium.identity.id
+            entry = self.memory.relative(berth.medium.identity)
+            settled = self.memory.settled.get(name)
+            if settled and (settled.boot, settled.sequence) != (self.boot, berth.medium.sequence):
+                settled = None
+            if entry is not None and entry.identity.id != name and child is None:
+                notes = (f"This is the drive that was in {entry.bay}, connected in another way.",)
+        around = Around(self.now(), self.monotonic(), self.config.bench.stuck_after, child, entry, settled, notes)
+        return tile_of(berth, around)
+
+    def aside(self) -> tuple[Tile, ...]:
+        """Return the tiles of unsettled drives that are in no bay."""
+        here = [one.medium.identity for one in self.berths if one.medium]
+        gone = [
+            entry
+            for name, entry in self.memory.unsettled.items()
+            if name not in self.children or self.children[name].pulled is not None
+            if not any(entry.same_drive(identity) for identity in here)
+        ]
+        return tuple(aside(number, entry) for number, entry in enumerate(gone, 1))
+
+    def mark_busy(self) -> None:
+        """See who else works on a drive: somebody from the command line, who holds its work log."""
+        for berth in self.berths:
+            if berth.medium is None or self.child(berth) is not None:
+                continue
+            was = berth.busy
+            berth.busy = holder(self.config.worklogs / f"{berth.medium.identity.id}.jsonl") is not None
+            if was and not berth.busy:
+                self.look(berth)

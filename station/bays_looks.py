@@ -1,0 +1,98 @@
+"""Looks at drives: each in a child of its own, because a dying drive may answer after minutes, or never."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from station.bays_launch import launch, task_config
+from station.config import Config
+from station.media import Medium
+
+LOOK_WITHIN = 180.0  # seconds; smartctl itself retries for a minute or more on a dying drive
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A look that is under way: the child, its answer's file, and which drive it looks at."""
+
+    process: subprocess.Popen[bytes]
+    out: IO[bytes]
+    complaints: Path
+    medium: Medium
+    until: float
+
+
+class Looks:
+    """All looks that are under way, one per bay. `reap` gets processes that must still be waited for."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        reap: Callable[[subprocess.Popen[bytes]], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Begin without any; `folder` is where children may complain."""
+        self._config, self._folder, self._reap, self._monotonic = config, folder, reap, monotonic
+        self._looks: dict[str, Looking] = {}
+
+    def __len__(self) -> int:
+        """Return how many are under way."""
+        return len(self._looks)
+
+    def begin(self, bay: str, medium: Medium, profile: str) -> str:
+        """Begin to look at the drive in a bay; return why that is not possible, or ""."""
+        self.drop(bay)
+        task = {"path": medium.path, "profile": profile, "config": task_config(self._config)}
+        complaints = self._folder / f"look-{medium.identity.id}.err"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the look
+            process = launch("look", task, out, complaints)
+        except OSError as error:
+            return f"it cannot be looked at ({error.strerror})"
+        self._looks[bay] = Looking(process, out, complaints, medium, self._monotonic() + LOOK_WITHIN)
+        return ""
+
+    def drop(self, bay: str) -> None:
+        """End the look at a bay, if there is one; a child stuck in the kernel stays, and holds nothing of ours."""
+        look = self._looks.pop(bay, None)
+        if look is None:
+            return
+        look.process.kill()
+        look.out.close()
+        self._reap(look.process)
+        with suppress(OSError):
+            look.complaints.unlink()
+
+    def take(self) -> list[tuple[str, Medium, Mapping[str, Any]]]:
+        """Return the answers that have arrived: bay, the drive that was looked at, and what was found."""
+        found: list[tuple[str, Medium, Mapping[str, Any]]] = []
+        for bay, look in list(self._looks.items()):
+            if look.process.poll() is not None:
+                found.append((bay, look.medium, _answer(look)))
+            elif self._monotonic() >= look.until:
+                found.append((bay, look.medium, {"trouble": f"it did not answer within {LOOK_WITHIN:.0f} seconds"}))
+            else:
+                continue
+            self.drop(bay)
+        return found
+
+
+def _answer(look: Looking) -> Mapping[str, Any]:
+    look.out.seek(0)
+    try:
+        answer = json.load(look.out)
+    except ValueError:
+        answer = None
+    return answer if isinstance(answer, dict) else {"trouble": "looking at it ended without an answer"}
+
+
+def key(medium: Medium | None) -> tuple[Any, ...] | None:
+    """Return what makes a drive in a bay another one, or the same one put in anew."""
+    return None if medium is None else (medium.identity, medium.sequence, medium.path, medium.read_only)
