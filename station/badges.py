@@ -16,16 +16,16 @@ Nothing here touches a drive. The caller passes on the `Person`; a session is th
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from custody import rosters
-from custody.badges import BadBadge, BadRoster, Entry, Roster, fits, read_badge
+from custody.badges import BadBadge, BadRoster, Entry, Roster, fits, looks_like_a_badge, read_badge
 from custody.errors import Reason
 from custody.four_eyes import CHECKERS, DECIDERS, WIPERS
 from custody.journal import Journal
-from station.errors import GuardRefused
+from station.errors import GuardRefused, UsageError
 
-__all__ = ["CHECKERS", "DECIDERS", "WIPERS", "Operator", "Person", "must_be", "reference", "sign_in"]
+__all__ = ["CHECKERS", "DECIDERS", "WIPERS", "Operator", "Person", "must_be", "reference", "sign_in", "who"]
 
 TRIES = 5
 LOCKED_FOR = timedelta(minutes=15)
@@ -45,6 +45,15 @@ class Person:
     def who(self) -> dict[str, Any]:
         """Return who did it, as an event says it."""
         return {"ref": self.ref, "authenticated": True, "roster": self.roster}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the person as JSON data, for a child process of the bench that signed them in; no secret is in it."""
+        return {"ref": self.ref, "roles": sorted(self.roles), "roster": self.roster}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; only for what our own processes hand on."""
+        return cls(str(data["ref"]), frozenset(str(role) for role in data["roles"]), int(data["roster"]))
 
 
 Operator = str | Person
@@ -95,8 +104,22 @@ def must_be(person: Operator, roles: tuple[str, ...], what: str) -> None:
 
 
 def reference(person: Operator) -> str:
-    """Return the reference of whoever it is, without blanks around it."""
-    return person.ref if isinstance(person, Person) else person.strip()
+    """Return the reference of whoever it is, without blanks around it.
+
+    Raises UsageError for a badge that was typed where a reference belongs: it must not be recorded.
+    """
+    if isinstance(person, Person):
+        return person.ref
+    if looks_like_a_badge(person):
+        raise UsageError("that is a badge and no reference; use --badge, which asks for it without showing it")
+    return person.strip()
+
+
+def who(person: Operator | None) -> dict[str, Any]:
+    """Return who did it, as an event says it: somebody signed in, or a name that nobody has checked."""
+    if isinstance(person, Person):
+        return person.who()
+    return {"ref": reference(person or "") or None, "authenticated": False}
 
 
 def _person(entry: Entry, roster: Roster) -> Person:

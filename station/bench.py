@@ -16,6 +16,7 @@ from custody.errors import Reason
 from custody.events import Digest, Event, EventHash, MediumIdentity, PrivateKey, World
 from custody.journal import Journal
 from labels import codes
+from station.badges import Person, who
 from station.errors import GuardRefused
 from station.guard import Target, claim, why_ours
 from station.health import health_at
@@ -24,6 +25,11 @@ from station.wipe import Plan, can_do, plan
 from station.wipe.acting import Means, resumable
 from station.worklog import job_of, read
 from wipe_profiles import Profile
+
+__all__ = [
+    "EVIDENCE_TYPE", "Bench", "Order", "Report", "exit_answered", "exit_code", "hold", "look_at", "plan_for", "who",
+    "would_resume",
+]  # fmt: skip
 
 EVIDENCE_TYPE = "application/vnd.kitbank.evidence+json"
 
@@ -53,7 +59,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Order:
-    """What somebody asks to be done to a drive. `answers` is the exit given by hand or by a return slip."""
+    """What somebody asks to be done to a drive. `answers` is the exit given by hand or by a return slip.
+
+    `person` is the operator and `supervisor` whoever accepts or decides, when they signed in with their badges; their
+    references then stand in `operator`, and in `accept_lower` or `despite_health`, as well.
+    """
 
     profile: str
     operator: str
@@ -62,6 +72,8 @@ class Order:
     device: str | None = None
     answers: EventHash | None = None
     despite_health: str = ""
+    person: Person | None = None
+    supervisor: Person | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +110,6 @@ class Report:
             "evidence": self.digest,
             "event": self.event,
         }
-
-
-def who(operator: str | None) -> dict[str, Any]:
-    """Return who did it, as an event says it; nobody is authenticated here yet (no badge, no PIN)."""
-    return {"ref": operator or None, "authenticated": False}
 
 
 def look_at(bench: Bench, path: str | Path) -> Medium:

@@ -5,6 +5,7 @@ import argparse
 from custody import rules
 from station import devices
 from station.bench import look_at
+from station.cli_badges import add_badge, operator_of
 from station.cli_words import AddVerb, Session, counts, table
 from station.devices import scanned
 from station.errors import UsageError
@@ -37,11 +38,14 @@ def add_verbs(verb: AddVerb) -> None:
         one.add_argument("device", metavar="DEVICE", help="its label, or its return slip")
     for one in (done, got):
         one.add_argument("--operator", default="", metavar="REF")
+        add_badge(one)
     second = verb("check", check, "record that a second person or tool looked at a wiped medium")
     second.add_argument("wipe", metavar="HASH", help="the wipe's event, or its first 8 characters or more")
     second.add_argument("--method", required=True, help="how it was looked at")
     second.add_argument("--disagree", action="store_true", help="it was not as the record says")
+    second.add_argument("--tool", default="", metavar="NAME", help="with what: another program than Kitbank")
     second.add_argument("--operator", default="", metavar="REF")
+    add_badge(second)
 
 
 def register(session: Session, arguments: argparse.Namespace) -> int:
@@ -76,7 +80,8 @@ def test(session: Session, arguments: argparse.Namespace) -> int:
     """Record hardware tests."""
     with session.bench() as bench:
         results = table(arguments.result, "test results")
-        event = devices.test(bench, scanned(arguments.device), results, arguments.grade, arguments.operator)
+        operator = operator_of(session, arguments, bench)
+        event = devices.test(bench, scanned(arguments.device), results, arguments.grade, operator)
     session.answer({"event": event.hash, "after": event.body["after"]}, [])
     return 0
 
@@ -85,7 +90,7 @@ def receive(session: Session, arguments: argparse.Namespace) -> int:
     """Record that a device came back into our hands."""
     with session.bench() as bench:
         label, items = scanned(arguments.device), counts(arguments.item)
-        event = devices.receive(bench, label, arguments.condition, items, arguments.operator)
+        event = devices.receive(bench, label, arguments.condition, items, operator_of(session, arguments, bench))
     session.answer({"event": event.hash, "after": event.body["after"], "loan": event.body["loan"]}, [])
     return 0
 
@@ -121,6 +126,7 @@ def check(session: Session, arguments: argparse.Namespace) -> int:
     with session.bench() as bench:
         wipe = devices.find_wipe(bench, arguments.wipe)
         agreed = not arguments.disagree
-        event = devices.check(bench, wipe, agreed, arguments.method, arguments.operator)
+        operator = operator_of(session, arguments, bench)
+        event = devices.check(bench, wipe, agreed, arguments.method, operator, arguments.tool)
     session.answer({"event": event.hash, "wipe": wipe.hash, "agreed": agreed}, [])
     return 0

@@ -3,11 +3,14 @@
 import argparse
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 from custody.claims import Outcome
 from custody.events import EventHash
-from station.bench import Order, Report, exit_code, plan_for, would_resume
+from station.badges import Person, reference
+from station.bench import Bench, Order, Report, exit_code, plan_for, would_resume
+from station.cli_badges import add_badge, operator_of, supervisor_of
 from station.cli_words import AddVerb, Session, mebibytes, shown_on
 from station.devices import scanned, verify
 from station.errors import UsageError
@@ -35,12 +38,14 @@ def add_verbs(verb: AddVerb) -> None:
     wiped.add_argument("--confirm", default="", metavar="LAST4", help="last four of the serial, read off the drive")
     wiped.add_argument("--accept-lower", default="", metavar="REF", help="supervisor who accepts a lower claim")
     wiped.add_argument("--despite-health", default="", metavar="REF", help="supervisor who has a failing drive wiped")
+    add_badge(wiped, supervisor=True)
     wiped.add_argument("--device", metavar="CODE", help="label of the device that the drive is from")
     wiped.add_argument("--slip", metavar="TEXT", help="what the return slip's QR says")
     wiped.add_argument("--exit", metavar="HASH", help="hash of the exit that this wipe answers")
     again = verb("verify", verify_drive, "read a wiped drive again in full and record whether it is as recorded")
     again.add_argument("target", metavar="TARGET")
     again.add_argument("--operator", default="", metavar="REF")
+    add_badge(again)
     again.add_argument("--wipe", default="", metavar="HASH", help="which record to compare with; default: the last")
     log = verb("worklog", show_worklog, "show what the work log of a drive vouches for")
     log.add_argument("target", metavar="TARGET")
@@ -143,11 +148,28 @@ def wipe(session: Session, arguments: argparse.Namespace) -> int:
     )
     means = Means(os.urandom, show=shown_on(session.err, session.now))
     with session.bench(means) as bench:
+        order = _with_people(session, arguments, bench, order)
         report = wipe_one(bench, arguments.target, order, announce=session.say)
     session.answer(report.to_json(), [_told(report)])
     for reason in report.verdict.reasons:
         session.say(reason.text)
     return exit_code(report.verdict)
+
+
+def _with_people(session: Session, arguments: argparse.Namespace, bench: Bench, order: Order) -> Order:
+    """Return the order with whoever signs in now. A supervisor's badge accepts what the plan needs accepted."""
+    operator = operator_of(session, arguments, bench)
+    supervisor = supervisor_of(session, arguments, bench)
+    person = operator if isinstance(operator, Person) else None
+    order = replace(order, operator=reference(operator), person=person, supervisor=supervisor)
+    if supervisor is None:
+        return order
+    _, planned = plan_for(bench, arguments.target, order.profile)
+    lower = order.accept_lower or (supervisor.ref if planned.needs_supervisor else "")
+    health = order.despite_health or (supervisor.ref if planned.not_worth_it else "")
+    if not lower and not health:
+        raise UsageError("a supervisor signed in, and this plan needs none; leave --supervisor-badge out")
+    return replace(order, accept_lower=lower, despite_health=health)
 
 
 def _told(report: Report) -> str:
@@ -163,7 +185,7 @@ def _told(report: Report) -> str:
 def verify_drive(session: Session, arguments: argparse.Namespace) -> int:
     """Read again and record; exit 4 when the drive is not as recorded."""
     with session.bench() as bench:
-        done = verify(bench, arguments.target, arguments.operator, arguments.wipe)
+        done = verify(bench, arguments.target, operator_of(session, arguments, bench), arguments.wipe)
     text = "is as recorded" if done.agreed else "is NOT as recorded: treat it as not wiped"
     session.answer(done.to_json(), [f"{arguments.target} {text}."])
     return 0 if done.agreed else 4

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from getpass import getpass
 from typing import Any, Protocol, TextIO
 
 from custody.journal import Journal
@@ -33,13 +35,18 @@ class AddVerb(Protocol):
 
 @dataclass(frozen=True)
 class Session:
-    """One run of the program: how to find its configuration, its clock, where it prints, and whether in JSON."""
+    """One run of the program: how to find its configuration, its clock, where it prints, and whether in JSON.
+
+    `ask` asks a person for something that is not shown while they type it.
+    """
 
     config: Callable[[], Config]
     now: Callable[[], datetime]
     out: TextIO
     err: TextIO
     json: bool
+    ask: Callable[[str], str] = getpass
+    input: TextIO = sys.stdin
 
     def answer(self, data: Any, lines: list[str]) -> None:
         """Print the answer to a question: as JSON, or as lines for people."""

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from custody import rules
+from custody.badges import looks_like_a_badge
+from custody.checks import OWN_TOOL
 from custody.contents import what_is_left
 from custody.errors import Reason
 from custody.events import Digest, Event, EventHash
 from labels import codes
+from station.badges import CHECKERS, DECIDERS, Operator, Person, must_be
 from station.bench import EVIDENCE_TYPE, Bench, hold, look_at, who
 from station.errors import GuardRefused, NotDone, UsageError
 from station.media import Medium
@@ -31,6 +34,8 @@ class Label:
 
 def scanned(text: str) -> Label:
     """Read a label or a return slip; raises UsageError with the character that is wrong."""
+    if looks_like_a_badge(text):
+        raise UsageError("that is somebody's badge; scan the device's label")
     try:
         code, answers = codes.parse_slip(text)
     except codes.BadCode as error:
@@ -119,7 +124,7 @@ def hardware(snapshot: Snapshot) -> dict[str, Any]:
     return {name: data[name] for name in ("machine", "cpu", "memory", "batteries", "displays", "unknown")}
 
 
-def test(bench: Bench, label: Label, results: Mapping[str, str], grade: str, operator: str) -> Event:
+def test(bench: Bench, label: Label, results: Mapping[str, str], grade: str, operator: Operator) -> Event:
     """Record how the hardware did: test name -> pass, fail or not-tested, and the grade A to D."""
     body = {
         "device": label.code,
@@ -131,7 +136,7 @@ def test(bench: Bench, label: Label, results: Mapping[str, str], grade: str, ope
     return bench.append("device.tested", label.code, body)
 
 
-def receive(bench: Bench, label: Label, condition: str, items: Mapping[str, int], operator: str) -> Event:
+def receive(bench: Bench, label: Label, condition: str, items: Mapping[str, int], operator: Operator) -> Event:
     """Record that the device is in our hands again; what is counted in `items` is name -> number."""
     facts = bench.journal.facts_about(label.code)
     after = last_exit(bench, label)
@@ -175,14 +180,16 @@ class Check:
         }
 
 
-def verify(bench: Bench, path: str, operator: str, wipe: str = "") -> Check:
+def verify(bench: Bench, path: str, operator: Operator, wipe: str = "") -> Check:
     """Read a wiped drive again in full, compare with what its last recorded wipe left, and record the answer.
 
-    Nothing is written to the drive. Raises GuardRefused when it is not ours to open, NotDone when there is no
-    wipe of it on record here, when its evidence is not here, or when the drive cannot be read at all.
+    Nothing is written to the drive. Raises GuardRefused when it is not ours to open, or when whoever signed in may not
+    check or wiped it themselves; NotDone when there is no wipe of it on record here, when its evidence is not here, or
+    when the drive cannot be read at all.
     """
     medium = look_at(bench, path)
     event = _wipe_of(bench, medium, wipe)
+    _may_check(event, operator)
     evidence = _evidence_of(bench, event)
     reader = evidence["readbacks"][-1] if evidence["readbacks"] else None
     if reader is None:
@@ -212,19 +219,57 @@ def verify(bench: Bench, path: str, operator: str, wipe: str = "") -> Check:
     whole = read.bytes_read == read.bytes_total == medium.size
     agreed = whole and not (read.bytes_wrong or read.unreadable or found.trouble or found.surviving)
     agreed = agreed and not (erased and what_is_left(read, evidence["technique"]))
-    return Check(event.hash, agreed, found, check(bench, event, agreed, "read again in full by Kitbank", operator).hash)
+    done = check(bench, event, agreed, "read again in full by Kitbank", operator, OWN_TOOL)
+    return Check(event.hash, agreed, found, done.hash)
 
 
-def check(bench: Bench, wipe: Event, agreed: bool, method: str, operator: str) -> Event:
-    """Record that somebody looked at a wiped medium by some method, and whether they agree."""
+def check(bench: Bench, wipe: Event, agreed: bool, method: str, operator: Operator, tool: str = "") -> Event:
+    """Record that somebody looked at a wiped medium by some method, and whether they agree.
+
+    Raises GuardRefused when whoever signed in agrees and may not: their roles, or their own wipe. Anybody may disagree.
+    """
+    if agreed:
+        _may_check(wipe, operator)
     body = {
         "wipe": wipe.hash,
         "medium": wipe.subject,
         "agreed": agreed,
         "method": method,
+        "tool": tool or method,
         "who": who(operator),
     }
     return bench.append("medium.checked", wipe.subject, body)
+
+
+def accept(bench: Bench, wipe: Event, destination: str, operator: Operator, *, accepted: bool, note: str) -> Event:
+    """Record whether a wipe is good enough and where the medium goes: the third role, after wiping and checking.
+
+    `destination` is reuse, parts or recycler. Raises GuardRefused when whoever signed in is no supervisor, or wiped it
+    themselves and accepts it for reuse; anybody may turn a medium down.
+    """
+    if accepted and destination == "reuse":
+        must_be(operator, DECIDERS, "accept a wipe")
+        _not_their_own(wipe, operator, "accept")
+    body = {
+        "wipe": wipe.hash,
+        "medium": wipe.subject,
+        "accepted": accepted,
+        "destination": destination,
+        "note": note,
+        "who": who(operator),
+    }
+    return bench.append("medium.accepted", wipe.subject, body)
+
+
+def _may_check(wipe: Event, operator: Operator) -> None:
+    must_be(operator, CHECKERS, "check a wipe")
+    _not_their_own(wipe, operator, "check")
+
+
+def _not_their_own(wipe: Event, operator: Operator, what: str) -> None:
+    if isinstance(operator, Person) and wipe.body["who"]["ref"] == operator.ref:
+        text = f"{operator.ref} wiped this medium; somebody else must {what} it"
+        raise GuardRefused([Reason("self-check", text, operator.ref)])
 
 
 def find_wipe(bench: Bench, text: str) -> Event:

@@ -21,6 +21,7 @@ from pathlib import Path
 from custody.claims import Evidence, Outcome, Verdict, judge
 from custody.errors import CustodyError, JournalFull, Reason
 from custody.events import Digest, EventHash
+from station.badges import DECIDERS, WIPERS, must_be, reference
 from station.bench import EVIDENCE_TYPE, Bench, Order, Report, exit_answered, hold, look_at, plan_for, who
 from station.errors import GuardRefused, OutcomeUnknown, UsageError
 from station.guard import Target
@@ -80,14 +81,32 @@ def _agreed(planned: Plan, order: Order) -> tuple[str, ...]:
     """Check what people must have said; return what must be on the certificate. Raises UsageError, GuardRefused."""
     if not planned.method:
         raise UsageError(" ".join(planned.problems))
-    if not order.operator.strip():
-        raise UsageError("say who is doing this: --operator REFERENCE")
+    _people(order)
     if not planned.medium.confirmed_by(order.confirm):
         raise UsageError(
             f"what was typed to confirm does not belong to {planned.medium.path}; look at the serial number on the "
             "drive itself (or in the plan) and type its last four characters. Nothing was touched"
         )
     return (*_agreed_to_less(planned, order), *_agreed_to_health(planned, order))
+
+
+def _people(order: Order) -> None:
+    """Check who wipes and who decides: two people, each as they signed in. Raises UsageError, GuardRefused."""
+    operator = reference(order.operator)
+    if not operator:
+        raise UsageError("say who is doing this: --badge, or --operator REFERENCE")
+    if order.person is not None:
+        must_be(order.person, WIPERS, "wipe")
+        if order.person.ref != operator:
+            raise UsageError(f"{order.person.ref} signed in, and the order names {operator}; nothing was touched")
+    deciding = {reference(text) for text in (order.accept_lower, order.despite_health)} - {""}
+    if operator in deciding:
+        text = f"{operator} wipes and cannot be the supervisor who decides about it as well; nothing was touched"
+        raise GuardRefused([Reason("own-supervisor", text, operator)])
+    if order.supervisor is not None:
+        must_be(order.supervisor, DECIDERS, "decide about a wipe")
+        if deciding != {order.supervisor.ref}:
+            raise UsageError(f"{order.supervisor.ref} signed in as the supervisor, and the order names somebody else")
 
 
 def _agreed_to_less(planned: Plan, order: Order) -> tuple[str, ...]:
@@ -224,11 +243,12 @@ def _record(
         "outcome": str(verdict.outcome),
         "claim": str(verdict.claim),
         "rules": verdict.rules,
-        "who": who(order.operator.strip()),
+        "who": who(order.person or order.operator),
         "exceptions": list(verdict.exceptions),
         "plan": agreed.plan_digest,
         "transcript": transcript,
         "accepted_by": order.accept_lower.strip() or None,
+        "supervisor": who(order.supervisor) if order.supervisor else None,
         "clock_trusted": bench.journal.clock_trusted(),
     }
     return digest, bench.append("medium.wiped", evidence.medium.id, body).hash
