@@ -145,7 +145,8 @@ def _until(tries: Mapping[str, Any]) -> datetime:
 def _counted(held: Any, now: datetime) -> dict[str, Any]:
     """Count one try before anything is looked at; the last one that is allowed shuts the badge out in advance.
 
-    A clock that was set back makes the time longer and never shorter, but never longer than `LOCKED_FOR` from now.
+    A clock that is set back frees no badge, and one that was wrong and is put right shuts none out for years: the wait
+    is never more than `LOCKED_FOR` from now. Who may set the clock forward is root here, and needs no badge.
     """
     tries = _read(held)
     if tries["until"] is not None:
