@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from custody.claims import Outcome
 from custody.errors import CustodyError, Reason
 from custody.events import EventHash
+from station.badges import Person, sign_in
 from station.bays_gate import Gate, Heat, Thermometer
 from station.bays_launch import config_of
 from station.bays_slot import Said, Slot, Told, who_is
@@ -122,18 +124,30 @@ def wipe(task: dict[str, Any]) -> int:
     means = Means(os.urandom, show=gate.show, clock=gate.clock)
     try:
         with open_bench(config_of(task["config"]), now, means) as bench:
-            news = _wiped(bench, armed, order)
+            _still(armed)
+            news = _ended(wipe_one(bench, armed.path, _signed(bench, order, task)))
     except Exception as error:  # noqa: BLE001  # the border of a process: whatever it was is told, and nothing is DONE
         news = _failed(error, touched=gate.touched)
     gate.tell(phase="ended", moved=time.monotonic(), **news)
     return 0 if news["outcome"] == Outcome.DONE else 4
 
 
-def _wiped(bench: Bench, armed: Medium, order: Order) -> dict[str, Any]:
-    """Wipe, after a last look whether this is the drive that somebody armed; return how it ended."""
-    _still(armed)
-    report = wipe_one(bench, armed.path, order)
-    return _ended(report)
+def _signed(bench: Bench, order: Order, task: dict[str, Any]) -> Order:
+    """Return the order with whoever signs in by badge and PIN. A supervisor's badge accepts what the plan needs."""
+    people, needs = task["people"], task["needs"]
+    person = _person(bench, people["badge"], people["pin"])
+    supervisor = _person(bench, people["supervisor_badge"], people["supervisor_pin"])
+    if person is not None:
+        order = replace(order, person=person, operator=order.operator or person.ref)
+    if supervisor is None:
+        return order
+    lower = order.accept_lower or (supervisor.ref if needs["lower"] else "")
+    health = order.despite_health or (supervisor.ref if needs["health"] else "")
+    return replace(order, supervisor=supervisor, accept_lower=lower, despite_health=health)
+
+
+def _person(bench: Bench, badge: str, pin: str) -> Person | None:
+    return sign_in(bench.journal, badge, pin.strip(), bench.now(), record=bench.append) if badge else None
 
 
 def _still(armed: Medium) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from custody.media import MediumIdentity
+from station.badges import DECIDERS, must_be, reference, sign_in
 from station.bays_berth import Around, Berth, aside, tile_of
 from station.bays_children import Child, adopt, start
 from station.bays_codes import code_for
@@ -24,7 +25,9 @@ from station.bays_state import Tile, boot_id
 from station.bays_watch import Seen, holder
 from station.config import Config
 from station.errors import NotDone
+from station.home import open_bench
 from station.media import Medium, NotAMedium, medium_at
+from station.orders import Order
 
 FIRMWARE_PATIENCE = 1_800.0  # seconds added to twice the drive's own estimate
 Sensor = Callable[[Medium], str]
@@ -149,6 +152,20 @@ class Desk:
         text = f"Its last wipe here ended UNKNOWN on {str(last['at'])[:16]}."
         self.keep(medium.identity, berth.bay.name, why, "E17", (text,), event=str(last["event"]))
 
+    def supervisor(self, order: Order) -> str:
+        """Return the reference of the supervisor who orders, signed in where there is a badge.
+
+        Raises UsageError when only a badge was typed where a reference belongs, GuardRefused and JournalError.
+        """
+        if not order.supervisor_badge:
+            return reference(order.operator)
+        with open_bench(self.config, self.now) as bench:
+            person = sign_in(
+                bench.journal, order.supervisor_badge, order.supervisor_pin, bench.now(), record=bench.append
+            )
+        must_be(person, DECIDERS, "resolve what is not known to be wiped")
+        return person.ref
+
     # -- wiping ----------------------------------------------------------------------------------------------
 
     def queue(self, berth: Berth, order: Mapping[str, Any]) -> None:
@@ -165,10 +182,11 @@ class Desk:
                 if now - self.last_spin_up < self.config.bench.stagger:
                     continue
                 self.last_spin_up = now
-            order, berth.queued = berth.queued, None
-            self._start(berth, berth.medium, order)
+            queued, berth.queued = berth.queued, None
+            self._start(berth, berth.medium, queued)
 
-    def _start(self, berth: Berth, medium: Medium, order: Mapping[str, Any]) -> None:
+    def _start(self, berth: Berth, medium: Medium, queued: Mapping[str, Any]) -> None:
+        order = queued["order"]
         name, plan = berth.bay.name, (berth.look or {}).get("plan") or {}
         self.looks.drop(berth.bay.name)
         before = self.memory.unsettled.get(medium.identity.id)
@@ -177,7 +195,9 @@ class Desk:
         asked = medium.path if medium.transport in ("ata", "scsi", "nvme") else ""
         task = {
             "config": task_config(self.config),
-            "order": dict(order),
+            "order": order,
+            "people": queued["people"],
+            "needs": {"lower": bool(plan.get("needs_supervisor")), "health": bool(plan.get("not_worth_it"))},
             "bay": name,
             "place": berth.bay.place,
             "passes": plan.get("passes", 1),

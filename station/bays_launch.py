@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -45,7 +44,7 @@ def task_config(config: Config) -> dict[str, Any]:
 def launch(word: str, task: Mapping[str, Any], out: int | IO[bytes], complaints: Path) -> subprocess.Popen[bytes]:
     """Start the child with its task; `out` is where its standard output goes. Raises OSError when it cannot start."""
     root = str(Path(__file__).resolve().parent.parent)
-    with tempfile.TemporaryFile() as given, complaints.open("wb") as err:
+    with os.fdopen(os.memfd_create("task"), "w+b") as given, complaints.open("wb") as err:  # it may hold a PIN
         given.write(json.dumps(task).encode())
         given.seek(0)
         return subprocess.Popen(

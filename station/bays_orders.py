@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import wipe_profiles
+from custody.errors import CustodyError
 from labels import codes
 from station.bays_berth import ARMED_FOR, MOST_WRONG, WAIT_AFTER_WRONG, Armed, Berth, cancel_words, type_what
 from station.bays_children import Child
@@ -52,6 +53,10 @@ class Desk(Protocol):
         """Have the drive in a bay looked at afresh."""
         ...
 
+    def supervisor(self, order: Order) -> str:
+        """Return the reference of the supervisor who orders; raises GuardRefused or UsageError when it is none."""
+        ...
+
     def monotonic(self) -> float:
         """Return the time."""
         ...
@@ -66,7 +71,7 @@ def obey(desk: Desk, order: Order) -> Answer:
         if berth is None:
             return Answer(False, f"There is no bay called {order.bay!r} here. Nothing was done.")
         return _KINDS[order.kind](desk, berth, order)
-    except StationError as error:
+    except (StationError, CustodyError) as error:
         return Answer(False, f"{error}. Nothing was done.")
 
 
@@ -113,20 +118,21 @@ def _start(desk: Desk, berth: Berth, order: Order) -> Answer:
     if missing:
         return Answer(False, missing)
     berth.armed, berth.result = None, None
-    desk.queue(berth, order_)
+    desk.queue(berth, {"order": order_, "people": _people(order)})
     return Answer(True, f"{name} starts.")
 
 
 def _missing(order: Order, plan: Mapping[str, Any]) -> str:
     """Return the sentence about what a person has not said yet, or "". The child asks all of it again."""
     same = not order.profile or order.profile == plan.get("profile")
-    if same and plan.get("needs_supervisor") and not order.accept_lower.strip():
+    signs = bool(order.supervisor_badge.strip())
+    if same and plan.get("needs_supervisor") and not order.accept_lower.strip() and not signs:
         wants, reaches = str(plan["wants"]).upper(), plan["reaches"]
         return (
             f"{wants} UNAVAILABLE: {plan['method']} reaches {reaches} only. A supervisor must accept that with "
             "their reference. Nothing was touched."
         )
-    if same and plan.get("not_worth_it") and not order.despite_health.strip():
+    if same and plan.get("not_worth_it") and not order.despite_health.strip() and not signs:
         return f"{trouble('E06').title}. {trouble('E06').sentence} Or a supervisor says why it is wiped all the same."
     if order.profile and order.profile not in wipe_profiles.names():
         return f"There is no profile {order.profile!r}; there are: {', '.join(wipe_profiles.names())}."
@@ -157,6 +163,16 @@ def _task_order(order: Order, armed: Armed, plan: Mapping[str, Any]) -> dict[str
         "despite_health": order.despite_health.strip(),
         "device": code,
         "answers": answers,
+    }
+
+
+def _people(order: Order) -> dict[str, str]:
+    """Return the badges and PINs with which the child signs people in; they go nowhere else."""
+    return {
+        "badge": order.badge,
+        "pin": order.pin,
+        "supervisor_badge": order.supervisor_badge,
+        "supervisor_pin": order.supervisor_pin,
     }
 
 
@@ -193,9 +209,9 @@ def _resolve(desk: Desk, order: Order) -> Answer:
     entry = desk.memory.unsettled.get(order.medium)
     if entry is None or entry.why == "running":
         return Answer(False, "No such drive is waiting for a supervisor. Nothing was done.")
+    by = desk.supervisor(order)
     if entry.event:
         desk.memory.resolve(order.medium, entry.event)
-    by = order.operator.strip()
     if order.how == "destroy":
         words = (*entry.sentences, f"To be destroyed, says supervisor {by}.")
         desk.memory.change(order.medium, why="destroy", code="E29", by=by, sentences=words)

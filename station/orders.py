@@ -39,11 +39,15 @@ class Order:
     """One order. What does not belong to its kind is "".
 
     - arm: `bay`, `typed` (the last four, read off the drive)
-    - start: `bay`, `operator`; where wanted `profile`, `device` (label code), `exit` (hash, from a return slip), and
-      the supervisor's reference who accepts a lower claim (`accept_lower`) or a failing drive (`despite_health`)
+    - start: `bay`, and `operator` (a reference) or `badge` and `pin`; where wanted `profile`, `device` (label code),
+      `exit` (hash, from a return slip), and the supervisor's reference who accepts a lower claim (`accept_lower`) or
+      a failing drive (`despite_health`), or `supervisor_badge` and `supervisor_pin`, which accept what must be accepted
     - cancel: `bay`, `operator`
     - acknowledge: `bay`: take away what the tile says of a wipe that is over and settled
-    - resolve: `medium` (the tile's medium id), `operator` (the supervisor's reference), `how`: "again" or "destroy"
+    - resolve: `medium` (the tile's medium id), `how`: "again" or "destroy", and the supervisor: `operator` or
+      `supervisor_badge` and `supervisor_pin`
+
+    Badges and PINs are taken out of the file when the order is answered, and are in no message.
     """
 
     kind: str
@@ -57,6 +61,10 @@ class Order:
     exit: str = ""
     medium: str = ""
     how: str = ""
+    badge: str = field(default="", repr=False)
+    pin: str = field(default="", repr=False)
+    supervisor_badge: str = field(default="", repr=False)
+    supervisor_pin: str = field(default="", repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as JSON data, without what is empty."""
@@ -78,7 +86,9 @@ class Order:
         needs = NEEDS.get(order.kind)
         if needs is None:
             raise UsageError(f"{order.kind!r} is no kind of order; there are: {', '.join(NEEDS)}")
-        missing = [name for name in needs if not getattr(order, name).strip()]
+        missing = [
+            name for name in needs if not any(getattr(order, either).strip() for either in name.split(" or "))
+        ]
         if missing:
             raise UsageError(f"an order to {order.kind} must say: {', '.join(missing)}")
         if order.kind == "resolve" and order.how not in HOW:
@@ -90,10 +100,10 @@ HOW = ("again", "destroy")
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "arm": ("bay", "typed"),
-        "start": ("bay", "operator"),
+        "start": ("bay", "operator or badge"),
         "cancel": ("bay", "operator"),
         "acknowledge": ("bay",),
-        "resolve": ("medium", "operator", "how"),
+        "resolve": ("medium", "operator or supervisor_badge", "how"),
     }
 )
 """Kind of order -> what it must say."""
@@ -195,11 +205,13 @@ class Orders:
     def answer(self, name: str, answer: Answer) -> None:
         """Write the answer to an order, and forget old ones; raises NotDone when the file refuses now."""
         with self._writing():
-            change = "UPDATE orders SET obeyed = ?, answer = ? WHERE id = ?"
+            change = "UPDATE orders SET obeyed = ?, answer = ?, body = '' WHERE id = ?"
             self._db.execute(change, [int(answer.obeyed), answer.sentence, name])
             self._db.execute(
                 "DELETE FROM orders WHERE obeyed >= 0 AND rowid <= (SELECT max(rowid) FROM orders) - ?", [KEPT]
             )
+        with suppress(sqlite3.Error):  # the side file holds what was overwritten: a PIN may have been in it
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -226,6 +238,7 @@ def _open(file: Path, patience: float) -> Database:
         db = Database(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=patience))
         db.execute("PRAGMA trusted_schema=OFF")
         db.execute("PRAGMA cell_size_check=ON")
+        db.execute("PRAGMA secure_delete=ON")
         db.execute("SELECT id, body, at, boot, obeyed, answer FROM orders LIMIT 1").fetchall()
         ours = "type IN ('table', 'index') AND tbl_name = 'orders'"
         odd = list(db.query(f"SELECT name FROM sqlite_master WHERE NOT ({ours})"))  # noqa: S608

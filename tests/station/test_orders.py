@@ -55,7 +55,7 @@ def test_an_order_is_left_taken_and_answered_with_a_sentence(tmp_path: Path) -> 
         ('{"kind": "arm", "bay": "Bay 1", "typed": "AB12", "force": "yes"}', "no field force"),
         (json.dumps({"kind": "arm", "bay": "x" * 501, "typed": "AB12"}), "at most 500"),
         ('{"kind": "resolve", "medium": "m-1", "operator": "s-1", "how": "forget"}', "again or destroy"),
-        ('{"kind": "start", "bay": "Bay 1", "operator": " "}', "must say: operator"),
+        ('{"kind": "start", "bay": "Bay 1", "operator": " "}', "must say: operator or badge"),
     ],
 )
 def test_what_is_no_order_is_answered_and_crashes_nothing(tmp_path: Path, body: str, words: str) -> None:
@@ -170,3 +170,16 @@ def test_nobody_may_read_them_without_a_group(tmp_path: Path) -> None:
     file = tmp_path / "orders/orders.sqlite"
     Orders.create(file).close()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_pin_is_not_left_in_the_file_once_the_order_is_answered(tmp_path: Path) -> None:
+    file = tmp_path / "orders/orders.sqlite"
+    bench = Orders.create(file)
+    order = Order("start", bay="Bay 1", badge="KB-SECRET-BADGE", pin="739164")
+    name = bench.leave(order)
+    assert bench.waiting()[0].order == order
+    assert "739164" not in repr(order)
+    bench.answer(name, Answer(True, "Bay 1 starts."))
+    left = b"".join(one.read_bytes() for one in file.parent.iterdir() if one.is_file())
+    assert b"739164" not in left
+    assert b"SECRET" not in left
