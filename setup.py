@@ -25,7 +25,7 @@ PACKAGES = [
 WEB_DATA = ["templates/**/*", "static/**/*", "translations/**/*"]
 
 PACKAGE_DATA = {
-    "custody": ["py.typed"],
+    "custody": ["py.typed", "page/*"],
     "kiosk": [*WEB_DATA, "py.typed"],
     "labels": ["py.typed", "fonts/*"],
     "lending": [*WEB_DATA, "migrations/*", "migrations/versions/*", "py.typed"],

@@ -90,19 +90,19 @@ def technique_section(sources: Sources) -> Section:
     if evidence is None:
         return section("What was done", *[(name, "") for name in _DONE])
     drive, tools = evidence.firmware, dict(evidence.tools)
-    kernel, commands = tools.pop("kernel", ""), [words.command(one) for one in evidence.commands]
+    kernel = tools.pop("kernel", "")
     passes = [f"{n}: {words.one_pass(one)}" for n, one in enumerate(evidence.passes, 1)]
     issued = " ".join(drive.argv) if drive else "none: Kitbank itself wrote through the block device"
     values = (
         f"{words.TECHNIQUES.get(evidence.technique, evidence.technique)} ({evidence.technique})",
         "; ".join(passes) if evidence.passes else "none (the drive's firmware did the work)" if drive else "",
         issued,
-        "; ".join(commands) or ("none" if not drive else ""),
+        words.commands(evidence.commands) or ("none" if not drive else ""),
         words.table(tools),
         kernel,
         drive.status if drive else "none: no command of the drive's own was used",
-        drive.raw_before if drive else "none",
-        drive.raw_after if drive else "none",
+        words.raw(drive.raw_before) if drive else "none",
+        words.raw(drive.raw_after) if drive else "none",
         _transition(sources),
         words.HIDDEN.get(evidence.hidden_areas, evidence.hidden_areas),
         words.table(evidence.hidden),

@@ -4,7 +4,7 @@ The level's name "Purge" is only ever written for the claim `purge`: `level` is 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from custody.evidence import CanaryFigures, Command, Content, Evidence, PassDone, ReadBack
@@ -116,9 +116,29 @@ def one_pass(one: PassDone) -> str:
     return ", ".join([text, *notes])
 
 
-def command(one: Command) -> str:
-    """Return one program that was run, word for word, with its exit status."""
-    return f"{' '.join(one.argv)} (exit {one.exit}, {seconds(one.seconds)})"
+MOST_COMMANDS = 12
+MOST_RAW = 64
+"""Bytes of a raw status that are printed; the whole is in the evidence."""
+
+
+def commands(run: Sequence[Command]) -> str:
+    """Return the programs that were run, word for word; what was run again and again (a status, say) stands once."""
+    times: dict[tuple[tuple[str, ...], int], list[float]] = {}
+    for one in run:
+        times.setdefault((one.argv, one.exit), []).append(one.seconds)
+    said = [
+        f"{' '.join(argv)} (exit {exit_}, {f'{len(took)} times, ' if len(took) > 1 else ''}{seconds(sum(took))})"
+        for (argv, exit_), took in times.items()
+    ]
+    more = [f"and {len(said) - MOST_COMMANDS} more, in the evidence"] if len(said) > MOST_COMMANDS else []
+    return "; ".join([*said[:MOST_COMMANDS], *more])
+
+
+def raw(status: str) -> str:
+    """Return a raw status (hex) as far as it is printed."""
+    if len(status) <= 2 * MOST_RAW:
+        return status
+    return f"{status[: 2 * MOST_RAW]} ... ({len(status) // 2} bytes; the whole is in the evidence)"
 
 
 def share(one: ReadBack) -> str:

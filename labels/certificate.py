@@ -103,7 +103,7 @@ class _Look:
         )
         self.cell = ParagraphStyle("cell", **{**base, "fontName": letters.bold})
         self.plain = ParagraphStyle("plain", **{**base, "fontSize": 9.6, "leading": 12.4, "spaceAfter": 2})
-        self.big = ParagraphStyle("big", **{**base, "fontName": letters.bold, "fontSize": 12.5, "leading": 15})
+        self.big = ParagraphStyle("big", **{**base, "fontName": letters.bold, "fontSize": 11, "leading": 13.2})
 
     def words(self, text: str, style: ParagraphStyle) -> Paragraph:
         """Return a paragraph of this text as far as the fonts can print it."""
@@ -150,7 +150,7 @@ def _box(paper: Paper, look: _Look) -> Table:
 
 
 def _shares(count: int) -> list[float]:
-    first = 0.4 if count == 4 else 1 / max(count, 1)
+    first = 0.37 if count == 4 else 1 / max(count, 1)
     return [first, *[(1 - first) / max(count - 1, 1)] * (count - 1)]
 
 
@@ -212,7 +212,7 @@ def _dress(canvas: Canvas, paper: Paper, look: _Look) -> None:
 
 def _across(canvas: Canvas, word: str, look: _Look) -> None:
     canvas.saveState()
-    canvas.setFillColor(HexColor("#e9e9f2"))
+    canvas.setFillColor(HexColor("#eeeef5"))
     canvas.setFont(look.letters.bold, 110)
     canvas.translate(A4[0] / 2, A4[1] / 2)
     canvas.rotate(52)
@@ -234,9 +234,9 @@ class _Counted(Canvas):
     def save(self) -> None:
         for number, state in enumerate(self._kept, 1):
             self.__dict__.update(state)
-            self.setFont(face().regular, 6.6)
-            self.setFillColor(GREY)
-            self.drawRightString(A4[0] - MARGIN, 9.5 * mm, f"page {number} of {len(self._kept)}")
+            self.setFont(face().regular, 8)
+            self.setFillColor(white)
+            self.drawRightString(A4[0] - MARGIN, A4[1] - BAND + 3.6 * mm, f"page {number} of {len(self._kept)}")
             super().showPage()
         super().save()
 

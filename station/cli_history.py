@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from custody.errors import RoadDown
-from custody.events import Event, KeyId, PublicKey, World
+from custody.events import KeyId, PublicKey, World
 from custody.journal import Journal, Row
 from custody.keyfile import read_key, read_public
 from station import certificate, home
@@ -23,9 +23,11 @@ def add_verbs(verb: AddVerb) -> None:
     log.add_argument("--kind", metavar="KIND")
     log.add_argument("--verify", action="store_true", help="check every signature and chain again")
     log.add_argument("--export", metavar="HASH", help="print one event with its evidence as a record file")
-    record = verb("verify-record", verify_record, "check a record file: signature, evidence, claim")
+    record = verb("verify-record", verify_record, "check a record or a certificate (PDF): signature, evidence, claim")
     record.add_argument("file", type=Path, metavar="FILE")
-    record.add_argument("--key", metavar="HEX", help="the signer's public key, when no journal knows it")
+    record.add_argument(
+        "--key", metavar="HEX", action="append", help="the signer's public key, when no journal knows it; repeat"
+    )
     record.add_argument("--world", choices=("real", "practice"), help="default: that of --home, else real")
     join = verb("enrol", enrol_here, "join a server with a one-time code")
     join.add_argument("url", metavar="URL")
@@ -105,23 +107,27 @@ def verify_record(session: Session, arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"{arguments.file} cannot be read ({error.strerror})") from error
     if arguments.key:
-        given = PublicKey.from_hex(arguments.key)
-        world = World(arguments.world or "real")
-        done = certificate.verify(data, world, lambda keyid: given if given.keyid == keyid else None)
+        given = {key.keyid: key for key in map(PublicKey.from_hex, arguments.key)}
+        done = certificate.verify(data, World(arguments.world or "real"), given.get)
     else:
         done = _by_journal(session, arguments, data)
-    lines = [f"{arguments.file}: {problem}" for problem in done.problems] or [_genuine(done.event)]
+    lines = [f"{arguments.file}: {problem}" for problem in done.problems] or [_genuine(done)]
     session.answer(done.to_json(), lines)
     if done.problems and session.json:
         session.say("; ".join(done.problems))
     return 4 if done.problems else 0
 
 
-def _genuine(event: Event) -> str:
+def _genuine(done: certificate.Checked) -> str:
     """Return what a record that holds says, in one line; a true record of a failed wipe is still no wipe."""
-    said = " ".join(str(event.body[name]) for name in ("outcome", "claim") if name in event.body)
-    no = ": NOT wiped" if event.body.get("outcome", "DONE") != "DONE" else ""
-    return f"The record holds. It says: {event.kind} {event.subject} {said}".rstrip() + no
+    if done.event is None:
+        shown = done.statement.certificate if done.statement else {}
+        what, said = "certificate", {name: shown.get(name) for name in ("outcome", "claim")}
+    else:
+        body = done.event.body
+        what, said = f"{done.event.kind} {done.event.subject}", {n: body[n] for n in ("outcome", "claim") if n in body}
+    no = ": NOT wiped" if said.get("outcome", "DONE") != "DONE" else ""
+    return f"The record holds. It says: {what} {' '.join(map(str, said.values()))}".rstrip() + no
 
 
 def _by_journal(session: Session, arguments: argparse.Namespace, data: bytes) -> certificate.Checked:
