@@ -12,7 +12,7 @@ import getopt
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from station.run import MISSING, Result
+from station.run import MISSING, Result, Watch
 from tests.drives import nvme_words as words
 from tests.drives.nvme import Controller
 from tests.drives.nvme_words import ALL_NAMESPACES, Answer, NeverAnswers, entry
@@ -41,7 +41,11 @@ _VALUED = {
     "list-ns": {"namespace-id": "n", "output-format": "o"},
     "get-log": {"namespace-id": "n", "log-id": "i", "log-len": "l", "lpo": "o", "lsp": "s"},
     "sanitize-log": {"output-format": "o"},
-    "format": {"namespace-id": "n", "timeout": "t", "lbaf": "l", "ses": "s", "pi": "i", "ms": "m", "block-size": "b"},
+    "format": {
+        "namespace-id": "n", "timeout": "t", "lbaf": "l", "ses": "s", "pi": "i", "pil": "p", "ms": "m",
+        "block-size": "b",
+    },  # fmt: skip
+    "admin-passthru": {"opcode": "o", "namespace-id": "n", "cdw10": "4", "data-len": "l"},
     "sanitize": {"sanact": "a", "owpass": "n", "ovrpat": "p"},
     "device-self-test": {"namespace-id": "n", "self-test-code": "s"},
     "reset": {},
@@ -57,6 +61,7 @@ _FLAGS = {
     "format": {"reset": "r", "force": ""},
     "sanitize": {"no-dealloc": "d", "oipbp": "i", "ause": "u"},
     "device-self-test": {},
+    "admin-passthru": {"read": "r", "raw-binary": "b"},
 }
 
 
@@ -84,7 +89,7 @@ class NvmeTools:
         """Return everything that was asked, in order."""
         return tuple(self._done)
 
-    def __call__(self, argv: Sequence[str], deadline: float) -> Result:
+    def __call__(self, argv: Sequence[str], deadline: float, *, watch: Watch | None = None) -> Result:
         """Answer one command line; raises `UnknownForm` for one that it has not learnt."""
         self._done.append(self._answer(tuple(argv), deadline))
         return self._done[-1]
@@ -119,6 +124,7 @@ class NvmeTools:
             "reset": _reset,
             "ns-rescan": lambda *_: b"",
             "flush": _flush,
+            "admin-passthru": _identify,
         }
         return verbs[verb](drive, given, own)
 
@@ -208,6 +214,13 @@ def _list_ns(drive: Controller, given: dict[str, str], _own: int) -> bytes:
     if given.get("output-format") == "json":
         return json.dumps({"nsid_list": [{"nsid": nsid} for nsid in found]}, indent=2).encode() + b"\n"
     return "".join(f"[{index:4}]:{nsid:#x}\n" for index, nsid in enumerate(found)).encode()
+
+
+def _identify(drive: Controller, given: dict[str, str], _own: int) -> bytes:
+    """Pass an Identify through, as raw bytes; no other passed-through command is known here."""
+    _need("admin-passthru", {"read", "raw-binary"} <= set(given) and _number(given["opcode"]) == words.IDENTIFY)
+    _need("admin-passthru", _number(given["data-len"]) == 4096)
+    return _data(drive.admin(entry(words.IDENTIFY, _number(given["namespace-id"]), _number(given["cdw10"]))))
 
 
 def _format(drive: Controller, given: dict[str, str], own: int) -> bytes:
