@@ -6,6 +6,7 @@ acknowledged is there after a power cut) or *volatile* (a qcow2 layer written ba
 """
 
 import subprocess
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,6 +57,10 @@ class Drive:
     """Revolutions a minute; 1 is a solid state drive, 0 says nothing."""
 
 
+FAILING_FLUSHES = 200
+"""As many flushes fail after a lasting `flush` fault: one that never ended could not be taken away again."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something to go wrong in a drive (QEMU, docs/devel/blkdebug)."""
@@ -80,6 +85,9 @@ def make(
         with raw.open("wb") as out:
             out.truncate(size)
         stores.append(Store(layered(raw) if volatile else raw, block_size, volatile))
+    if bus is Bus.SAS and not wwn:
+        # Linux' mptsas ignores a device whose SAS address is zero, and QEMU takes the address from the name given here.
+        wwn = 0x5000C50000000000 | zlib.crc32(name.encode())
     return Drive(name, bus, tuple(stores), model, serial or f"LAB{name.upper()}", wwn, rotation)
 
 
@@ -150,11 +158,10 @@ def faulty(drive: Drive, number: int, name: str, faults: tuple[Fault, ...]) -> O
     driver (QEMU, qapi/block-core.json, BlkdebugInjectErrorOptions).
     """
     rules = [
-        {
-            "event": "none", "iotype": fault.on, "sector": fault.sector, "errno": fault.errno, "once": fault.once,
-            "immediately": False,
-        }
+        {"event": "none", "iotype": fault.on, "sector": fault.sector, "errno": fault.errno,
+         "once": fault.once or fault.on == "flush", "immediately": False}
         for fault in faults
+        for _ in range(FAILING_FLUSHES if fault.on == "flush" and not fault.once else 1)
     ]  # fmt: skip
     return {
         "driver": "blkdebug", "node-name": name, "image": f"{node(drive, number)}-format", "inject-error": rules,
@@ -181,7 +188,9 @@ def devices(drive: Drive, place: int) -> Iterator[Options]:
     store, top = drive.stores[0], node(drive)
     sizes = {"logical_block_size": store.block_size, "physical_block_size": max(store.block_size, 512)}
     names = {"serial": drive.serial, **({"wwn": drive.wwn} if drive.wwn else {})}
-    disk: Options = {**names, **({"rotation_rate": drive.rotation} if drive.rotation else {}), "drive": top}
+    # QEMU's own answer to "no space" would be to stop the machine; a drive reports it.
+    reports: Options = {"drive": top, "werror": "report", "rerror": "report"}
+    disk: Options = {**names, **({"rotation_rate": drive.rotation} if drive.rotation else {}), **reports}
     match drive.bus:
         case Bus.NVME if len(drive.stores) == 1:
             # The older way, with the namespace inside: only this one can be plugged into a running guest.
@@ -201,7 +210,7 @@ def devices(drive: Drive, place: int) -> Iterator[Options]:
             yield {"driver": "scsi-hd", "id": drive.name, "bus": bus, "scsi-id": place, "vendor": "LABWORKS",
                    "product": drive.model or "LAB SCSI DISK", **disk, **sizes}  # fmt: skip
         case Bus.USB:
-            yield {"driver": "usb-storage", "id": drive.name, "bus": "usb.0", "drive": top, "serial": drive.serial}
+            yield {"driver": "usb-storage", "id": drive.name, "bus": "usb.0", "serial": drive.serial, **reports}
         case Bus.UAS:
             yield {"driver": "usb-uas", "id": f"{drive.name}-uas", "bus": "usb.0", "serial": drive.serial}
             yield {"driver": "scsi-hd", "id": drive.name, "bus": f"{drive.name}-uas.0", "scsi-id": 0, "lun": 0,

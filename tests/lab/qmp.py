@@ -30,11 +30,10 @@ class Monitor:
         threading.Thread(target=self._listen, daemon=True).start()
         self.ask("qmp_capabilities")
 
-    def ask(self, command: str, deadline: float = 30, /, **arguments: Any) -> Any:
-        """Run one command and return what it returns; raises `Refused`. Underscores in names become hyphens."""
-        named = {key.replace("_", "-"): value for key, value in arguments.items()}
+    def ask(self, command: str, arguments: dict[str, Any] | None = None, deadline: float = 30) -> Any:
+        """Run one command and return what it returns; raises `Refused`."""
         with self._one_at_a_time:
-            self._socket.sendall(json.dumps({"execute": command, "arguments": named}).encode() + b"\n")
+            self._socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
             with self._changed:
                 if not self._changed.wait_for(lambda: self._answers or self._closed, deadline):
                     raise Refused(f"{command}: QEMU did not answer within {deadline:g} s")

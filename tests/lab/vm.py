@@ -12,15 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab import drives as described
 from tests.lab.drives import Bus, Drive, Fault
 from tests.lab.fetch import CHECKOUT, Kit
 from tests.lab.qmp import Monitor, Refused
+from tests.lab.slots import Slots
 from tests.lab.talk import PIECE, GuestGone, Overdue, Result, Running, Wire, packed, unpacked
 
 HOME = "/srv/station"
@@ -47,12 +47,10 @@ class Guest:
         # A unix socket's path may have 107 bytes, so the folder is not below a test's.
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kitbank-lab-"))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._places: dict[str, tuple[Bus, int]] = {}
-        self.drives: dict[str, Drive] = {drive.name: drive for drive in drives}
+        self._slots = Slots(drives)
         self._qemu: subprocess.Popen[bytes] | None = None
         self._wire: Wire | None = None
         self._monitor: Monitor | None = None
-        self._faults = 0
         self.boot_seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -78,7 +76,6 @@ class Guest:
     def boot(self) -> None:
         """Switch on and wait until commands are answered and udev has seen every drive; raises `GuestGone`."""
         began = time.monotonic()
-        self._places = {}
         for stale in self.folder.glob("*.sock"):
             stale.unlink()
         argv = [] if self._outlives else ["setpriv", "--pdeathsig", "KILL"]
@@ -195,6 +192,11 @@ class Guest:
 
     # Drives -----------------------------------------------------------------------------------------------
 
+    @property
+    def drives(self) -> tuple[Drive, ...]:
+        """The drives that are plugged in, or will be at the next boot."""
+        return tuple(self._slots.drives.values())
+
     def device(self, drive: Drive, number: int = 0, deadline: float = 20) -> str:
         """Return the node, such as /dev/sdb, of a drive by its serial; raises `LookupError`. Letters change."""
         until = time.monotonic() + deadline
@@ -208,56 +210,41 @@ class Guest:
             time.sleep(0.3)
 
     def plug(self, drive: Drive) -> None:
-        """Plug a drive into the running guest; raises `Refused` where its bus cannot (SD, NVMe namespaces)."""
-        if drive.bus is Bus.SATA and drive.name in self._places:
-            self.sh('for scan in /sys/class/scsi_host/*/scan; do echo "- - -" > "$scan"; done')
+        """Plug a drive into the running guest; raises `Refused` where its bus cannot (SD, NVMe namespaces).
+
+        SATA in QEMU cannot; there a drive that was pulled is found again by a scan, and a new one is refused.
+        """
+        if drive.bus is Bus.SATA and drive.name in self._slots.drives:
+            self.sh(
+                "for host in /sys/class/scsi_host/*; do "
+                'if [ "$(cat $host/proc_name)" = ahci ]; then echo "- - -" > $host/scan; fi; done'
+            )
             return
-        if drive.bus not in described.PLUGGABLE or len(drive.stores) != 1:
-            raise Refused(f"{drive.name}: nothing like it can be plugged into a running {drive.bus} bus")
-        if drive.name not in self.drives:
-            self.qmp.ask("object-add", **described.speed_group(drive))
-        self.drives[drive.name] = drive
-        for each in described.nodes(drive):
-            self.qmp.ask("blockdev-add", **each)
-        for device in described.devices(drive, self._place(drive)):
-            self.qmp.ask("device_add", **device)
+        self._slots.plug(self.qmp, drive)
 
     def pull(self, drive: Drive, deadline: float = 30) -> None:
-        """Take a drive away, whatever it is doing; raises `Refused` when the guest does not let go of it."""
+        """Take a drive away, whatever it is doing; raises `Refused` when it is not gone after `deadline` seconds.
+
+        A SATA drive is taken away by the guest's kernel, as with a controller that lost its link. Never pull a UAS
+        drive at work: QEMU 7.2 aborts.
+        """
         if drive.bus is Bus.SATA:
             self.sh(f"echo 1 > /sys/block/{self.device(drive).removeprefix('/dev/')}/device/delete")
             return
-        device = f"{drive.name}-uas" if drive.bus is Bus.UAS else drive.name
-        self.qmp.ask("device_del", id=device)
-        self.qmp.wait_event("DEVICE_DELETED", deadline, device=device)
-        del self._places[drive.name]
-        for each in reversed(list(described.nodes(drive))):
-            with contextlib.suppress(Refused):  # the node of a fault may still lie between
-                self.qmp.ask("blockdev-del", node_name=each["node-name"])
+        self._slots.pull(self.qmp, drive, deadline)
 
     def fail(self, drive: Drive, *faults: Fault, number: int = 0) -> None:
-        """Let these things go wrong from now on, and no others; without any the drive is well again."""
-        self._faults += 1
-        below = f"{described.node(drive, number)}-format"
-        if faults:
-            name = f"fault{self._faults}"
-            self.qmp.ask("blockdev-add", **described.faulty(drive, number, name, faults))
-            below = name
-        self.qmp.ask("blockdev-reopen", options=[described.throttle(drive, number, below)])
+        """Let these things go wrong from now on, and no others; without any the drive is well again.
+
+        Setting faults flushes the drive on the way (QEMU does). QEMU's SD card reports no error, whatever happens.
+        """
+        self._slots.fail(self.qmp, drive, faults, number)
 
     def limit(self, drive: Drive, bytes_per_second: int) -> None:
         """Slow a drive while it works; 0 lifts the limit, 1 hangs it."""
-        group = f"/objects/{drive.name}-speed"
-        self.qmp.ask("qom-set", path=group, property="limits", value={"bps-total": bytes_per_second})
+        self._slots.limit(self.qmp, drive, bytes_per_second)
 
     # How QEMU is started ----------------------------------------------------------------------------------
-
-    def _place(self, drive: Drive) -> int:
-        """Return the first free port or number on a drive's bus, and remember it."""
-        taken = {place for bus, place in self._places.values() if bus is drive.bus}
-        free = next(number for number in range(64) if number not in taken)
-        self._places[drive.name] = (drive.bus, free)
-        return free
 
     def _command(self) -> list[str]:
         """Return QEMU's argument list (7.2)."""
@@ -279,18 +266,7 @@ class Guest:
         if self._home is not None:
             argv += ["-drive", f"file={self._home},format=raw,if=none,id=home,cache=writeback,discard=unmap"]
             argv += ["-device", "virtio-blk-pci,drive=home,serial=kitbank-home"]
-        return argv + [word for pair in self._drive_options() for word in pair]
-
-    def _drive_options(self) -> Iterator[tuple[str, str]]:
-        for drive in self.drives.values():
-            yield "-object", json.dumps(described.speed_group(drive))
-            for each in described.nodes(drive):
-                yield "-blockdev", json.dumps(each)
-        for each in described.controllers(tuple(self.drives.values())):
-            yield "-device", json.dumps(each)
-        for drive in self.drives.values():
-            for each in described.devices(drive, self._place(drive)):
-                yield "-device", json.dumps(each)
+        return argv + [word for pair in self._slots.at_boot() for word in pair]
 
     def _kernel_words(self) -> str:
         return " ".join((
