@@ -148,7 +148,15 @@ def plan_for(
     medium = look_at(bench, path)
     run = bench.means.run
     health = None if medium.practice else health_at(run, medium.path)
-    return wanted, plan(wanted, medium, can_do(medium, run), health=health, without=without)
+    begun = _begun(bench, medium, wanted)
+    return wanted, plan(wanted, medium, can_do(medium, run), health=health, without=without, begun=begun)
+
+
+def _begun(bench: Bench, medium: Medium, profile: Profile) -> str:
+    """Return the method of a drive's own that was interrupted and may still be going on inside it, or ""."""
+    job = job_of(read(bench.worklogs, medium.identity.id))
+    unfinished = job is not None and not job.finished and job.command is not None and job.digest == profile.digest
+    return job.method if job is not None and unfinished else ""
 
 
 def would_resume(bench: Bench, planned: Plan) -> int | None:

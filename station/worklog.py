@@ -62,6 +62,7 @@ class Job:
     method: str
     passes: tuple[str, ...]
     size: int
+    hidden_areas: str = "unknown"  # as planned: a drive at work on its own erase may not say again
     canaries: Mapping[str, Any] | None = None
     done: tuple[PassDone, ...] = ()
     reached: Reached = field(default_factory=Reached)
@@ -96,6 +97,7 @@ def _begin(entry: Mapping[str, Any]) -> Job:
         method=entry["method"],
         passes=tuple(entry["passes"]),
         size=entry["size"],
+        hidden_areas=entry.get("hidden_areas", "unknown"),
     )
 
 

@@ -75,6 +75,7 @@ def _intend(plan: Plan, log: Worklog, means: Means) -> Job:
         method=plan.method,
         passes=list(plan.passes),
         size=plan.medium.size,
+        hidden_areas=plan.hidden_areas,
         medium=plan.medium.identity.to_json(),
     )
     job = log.job

@@ -41,7 +41,7 @@ def attend(act: Act, attempt: Attempt, ask: Callable[[], DriveState]) -> Firmwar
     sent when the log cannot take the line.
     """
     begun = act.clock()
-    if act.issued is not None and not _never_heard(ask(), attempt.before):
+    if act.issued is not None and (act.seen_working or not _never_heard(ask(), attempt.before)):
         return _watch(act, attempt, ask, begun, accepted=True)
     act.note("command", argv=list(attempt.argv), raw_before=attempt.before.raw, method=act.method.name)
     result = act.run(attempt.argv, QUICK)

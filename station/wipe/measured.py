@@ -44,7 +44,7 @@ class Measured:
             readbacks=tuple(self.readbacks),
             firmware=self.firmware,
             smoke=smoke,
-            hidden_areas=self.plan.hidden_areas,
+            hidden_areas=self.job.hidden_areas if self.plan.hidden_areas == "unknown" else self.plan.hidden_areas,
             via_bridge=self.plan.medium.via_bridge,
             stopped=self.stopped,
             exceptions=tuple(dict.fromkeys(self.notes)),

@@ -167,10 +167,12 @@ def plan(
     *,
     health: Health | None = None,
     without: Collection[str] = (),
+    begun: str = "",
 ) -> Plan:
     """Work out what this profile means for this drive. Pure; never raises for what is not possible.
 
-    `without` names methods that the drive has refused already.
+    `without` names methods that the drive has refused already, `begun` one that was interrupted and must be gone on
+    with, if the profile still has it.
     """
     recipe = profile.recipe_for(medium.transport)
     table = medium.transport if medium.transport in profile.recipes else "block"
@@ -178,7 +180,8 @@ def plan(
     accepts, wants = Claim(profile.accepts), Claim(profile.wants)
     usable = [one for one in options if not one.why_not and one.reaches.rank >= accepts.rank]
     enough = [one for one in usable if one.reaches.rank >= wants.rank]
-    chosen = next(iter(enough or usable), None)
+    gone_on_with = [one for one in usable if one.method == begun]
+    chosen = next(iter(gone_on_with or enough or usable), None)
     method = can.methods[chosen.method] if chosen else None
     return Plan(
         medium=medium,

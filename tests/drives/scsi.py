@@ -202,6 +202,21 @@ class SasDrive(Target):
             table[0x04] = self._format
         return table
 
+    def block_descriptor(self, values: int) -> bytes:
+        """Return the long descriptor (SPC-4 7.5.6): blocks shown now, or by the drive's defaults."""
+        blocks = self.spec.sectors if values == 2 else self.visible
+        return struct.pack(">QII", 0 if values == 1 else blocks, 0, self.spec.sector_size)
+
+    def _mode_select(self, cdb: bytes, data: bytes) -> bytes:
+        """Take a new number of blocks as well: all ones means as many as there are (SBC-3, 6.5.2)."""
+        head, length = (8, struct.unpack(">H", data[6:8])[0]) if cdb[0] == 0x55 and len(data) >= 8 else (0, 0)
+        if length in (8, 16) and len(data) >= head + length:
+            wide = length == 16
+            blocks = struct.unpack(">Q" if wide else ">I", data[head : head + (8 if wide else 4)])[0]
+            everything = blocks == (2**64 - 1 if wide else 2**32 - 1)
+            self.visible = self.spec.sectors if everything else min(blocks or self.visible, self.spec.sectors)
+        return super()._mode_select(cdb, data)
+
     def service_actions(self) -> dict[int, tuple[int, ...]]:
         """Add those of SANITIZE."""
         known = tuple(code for code, kind in KIND.items() if kind in self.spec.sanitize)

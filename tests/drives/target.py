@@ -236,15 +236,21 @@ class Target(ABC):
         )
         if cdb[0] == 0x1A:
             return (bytes([3 + len(body), 0, 0x10, 0]) + body)[: cdb[4]]
-        return (struct.pack(">HBBHH", 6 + len(body), 0, 0x10, 0, 0) + body)[: struct.unpack(">H", cdb[7:9])[0]]
+        blocks = b"" if cdb[1] & 0x08 else self.block_descriptor(cdb[2] >> 6)
+        head = struct.pack(">HBBBBH", 6 + len(blocks) + len(body), 0, 0x10, int(len(blocks) == 16), 0, len(blocks))
+        return (head + blocks + body)[: struct.unpack(">H", cdb[7:9])[0]]
+
+    def block_descriptor(self, values: int) -> bytes:
+        """Return MODE SENSE's long block descriptor; `values` 0 current, 1 changeable, 2 default. None by default."""
+        return b""
 
     def mode_pages(self) -> dict[int, bytes]:
         """Return the mode pages of now, without their two bytes of header."""
         return {
             0x01: bytes([0xC0, 8, 0, 0, 0, 0, 8, 0, 0, 0]),
             0x08: bytes([0x04 if self.write_caching() else 0]) + bytes(17),
-            0x0A: bytes([0x02 | (0x04 if self.descriptor_sense else 0), 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 30]),
-            0x1C: bytes([0x08, 0x06, 0, 0, 0, 0, 0, 0, 0, 1]),
+            0x0A: bytes([0x04 if self.descriptor_sense else 0, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 30]),
+            0x1C: bytes([0x10, 0x06, 0, 0, 0, 0, 0, 0, 0, 1]),
         }
 
     def _mode_select(self, cdb: bytes, data: bytes) -> bytes:
