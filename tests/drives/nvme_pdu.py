@@ -89,7 +89,7 @@ class Reader:
         view[:at] = memoryview(self._buffer)[self._begin : self._begin + at]
         self._begin += at
         while at < len(view):
-            got = self._sock.recv_into(view[at:])
+            got = self._sock.recv_into(view[at:], 0, socket.MSG_WAITALL)
             if not got:
                 raise Closed("the other side went away in the middle of its data")
             at += got
