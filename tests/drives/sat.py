@@ -88,6 +88,7 @@ class SatDrive(Target):
 
     def capacity(self) -> int:
         """Return the visible sectors."""
+        self.drive.sanitize.settle()
         return self.drive.hidden.visible
 
     def admit(self, opcode: int) -> None:

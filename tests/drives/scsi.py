@@ -139,6 +139,7 @@ class SasDrive(Target):
 
     def capacity(self) -> int:
         """Return the visible sectors."""
+        self._settle()
         return self.visible
 
     def admit(self, opcode: int) -> None:

@@ -164,7 +164,7 @@ class Smart:
             body[7 + 12 * n : 13 + 12 * n] = each.raw.to_bytes(6, "little")
         body[362], body[363] = 0x82, self._status()
         struct.pack_into("<H", body, 364, 120)
-        body[367], body[370], body[372], body[373] = 0x5B, 0x01, 1, 10
+        body[367], body[370], body[372], body[373] = 0x1B, 0x01, 1, 10
         struct.pack_into("<H", body, 368, 0x0003)
         body[511] = -sum(body) & 0xFF
         return bytes(body)
