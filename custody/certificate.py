@@ -16,7 +16,7 @@ from typing import Any
 
 from custody import certificate_sections as parts
 from custody import certificate_words as words
-from custody.certificate_people import four_eyes, people_section, witness_section
+from custody.certificate_people import four_eyes, people_section, strangers, witness_section
 from custody.certificate_records import Field, Person, Section, Sources, moment, registered, section
 from custody.claims import RULES_VERSION, Claim, Verdict, judge
 from custody.events import EventHash, World
@@ -180,7 +180,7 @@ def _of_the_evidence(sources: Sources) -> Iterator[str]:
     if verdict is None or body["outcome"] == "NOT_RUN":
         return
     if body["outcome"] != "DONE":
-        yield from (f"{reason.text[:1].upper()}{reason.text[1:]}." for reason in verdict.reasons)
+        yield from (words.sentence(reason.text) for reason in verdict.reasons)
     elif verdict.rules == body["rules"] and (verdict.outcome, verdict.claim) != (body["outcome"], body["claim"]):
         yield f"The evidence supports only {verdict.outcome}, {words.level(verdict.claim)}; the record says more."
 
@@ -225,7 +225,7 @@ def _glance(sources: Sources, claim: Claim, form: str) -> tuple[Field, ...]:
     return (
         Field("Drive", drive) if form == "full" else Field("Computer", label),
         Field("Level reached", words.level(claim)),
-        Field("Second person", "yes" if seen == "yes" else "not shown" if seen else "two people, by reference"),
+        Field("Second person", "yes" if seen == "yes" else "not shown" if seen else "two people say so"),
         Field("Recorded", moment(sources.event.at)[:10]),
     )
 
@@ -271,14 +271,16 @@ def _exceptions(sources: Sources) -> tuple[str, ...]:
     found = [str(text) for text in sources.event.body.get("exceptions", ())]
     verdict = _judged_again(sources)
     if verdict is not None and sources.event.body["outcome"] == "DONE":
-        found += [f"{reason.text[:1].upper()}{reason.text[1:]}." for reason in verdict.reasons]
+        found += [words.sentence(reason.text) for reason in verdict.reasons]
         said = (sources.event.body["outcome"], sources.event.body["claim"])
         if verdict.rules != sources.event.body["rules"] and (verdict.outcome, verdict.claim) != said:
             today = f"{verdict.outcome}, {verdict.claim}"
             found.append(f"By today's rules ({RULES_VERSION}) the same evidence supports {today}.")
+    if sources.event.kind == "medium.retired":
+        found += [words.sentence(f"{why}: nothing but a reference says who this was") for why in strangers(sources)]
     unsure = doubt(sources.facts, sources.event, WIPERS) if sources.event.kind == "medium.wiped" else ""
     if unsure:
-        found.append(f"{unsure[:1].upper()}{unsure[1:]}: nothing but a reference says who did this.")
+        found.append(words.sentence(f"{unsure}: nothing but a reference says who did this"))
     return tuple(dict.fromkeys(found))
 
 

@@ -4,6 +4,7 @@ People are references; a name is looked up in the register given for printing, a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from custody.certificate_records import Person, Section, Sources, moment, section
 from custody.certificate_words import NOT_RECORDED
@@ -13,13 +14,27 @@ from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, doubt
 
 def witness_section(sources: Sources) -> Section:
     """Return the two people of a destruction, and the third role."""
-    date, unsure = moment(sources.event.at), "operator not authenticated"
-    columns = (*(_role(sources, ref, unsure, date) for ref in sources.event.body["names"]), _said(sources, None, ()))
+    people = [_said(sources, one, ANYBODY) for one in _witnesses(sources)]
+    columns = (*people, _said(sources, None, ()))
     return section(
         "People",
         ("Validation: decision to accept", ""),
         table=_roles(("Destroyed by", "Witnessed by", "Accepted by (validation)"), columns),
     )
+
+
+def strangers(sources: Sources) -> list[str]:
+    """Return for each of the two people of a destruction why nothing but a reference says who it was."""
+    return [why for one in _witnesses(sources) if (why := doubt(sources.facts, one, ANYBODY))]
+
+
+def _witnesses(sources: Sources) -> list[Event]:
+    """Return the event once for each of its two people, as if that person alone had said it."""
+    event, body = sources.event, sources.event.body
+    said = body.get("people")
+    if not isinstance(said, list) or [one.get("ref") for one in said if isinstance(one, dict)] != body["names"]:
+        said = [{"ref": ref, "authenticated": False} for ref in body["names"]]
+    return [replace(event, body={**body, "who": one}) for one in said]
 
 
 def people_section(sources: Sources) -> Section:
@@ -57,6 +72,7 @@ def four_eyes(sources: Sources) -> str:
     return f"NOT SHOWN: {why}" if why else "NO: the same person"
 
 
+ANYBODY = (*WIPERS, *CHECKERS, *DECIDERS)
 ROLE_ROWS = ("Name", "Title", "Organisation", "Location", "Contact", "Identity", "Signature", "Date")
 
 

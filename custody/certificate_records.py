@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from custody.certificate_words import NOT_RECORDED
-from custody.errors import Reason
+from custody.errors import BadEvent, Reason
 from custody.events import Event, KeyId, MediumIdentity, World
 from custody.evidence import Evidence
 from custody.facts import Facts
@@ -28,8 +28,8 @@ class Person:
 class Sources:
     """What a certificate is made from. `event` is the signed statement, `facts` everything else known of its subject.
 
-    `evidence`, `plan` and `profile` (the very one that was followed) are None where they are not at hand; `names` is
-    the register (reference -> Person), used for printing only.
+    `evidence`, `plan`, `profile` (the very one that was followed) and `destruction` (what two people said of one) are
+    None where they are not at hand; `names` is the register (reference -> Person), used for printing only.
     """
 
     event: Event
@@ -39,6 +39,7 @@ class Sources:
     evidence: Evidence | None = None
     plan: Mapping[str, Any] | None = None
     profile: Profile | None = None
+    destruction: Mapping[str, Any] | None = None
     refused: tuple[Reason, ...] = ()
     names: Mapping[str, Person] = field(default_factory=dict)
     station: str = ""
@@ -53,7 +54,15 @@ class Sources:
     def medium(self) -> MediumIdentity | None:
         """Return the medium's identity: as the event says it, else as an earlier event did."""
         said = self.event.body.get("medium")
-        return MediumIdentity.from_json(said) if isinstance(said, Mapping) else self.facts.described(self.event.subject)
+        said = said if isinstance(said, Mapping) else self.event.body.get("identity")
+        try:
+            return MediumIdentity.from_json(said) if isinstance(said, Mapping) else self._described
+        except BadEvent:  # `identity` is a field that no kind checks
+            return self._described
+
+    @property
+    def _described(self) -> MediumIdentity | None:
+        return self.facts.described(self.event.subject)
 
     @property
     def checks(self) -> list[Event]:

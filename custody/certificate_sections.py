@@ -71,9 +71,12 @@ def level_section(sources: Sources, claim: Claim) -> Section:
         ("Level requested by the profile", words.asked(wants, claim)),
         ("Level requested by the donor", words.asked(donor, claim)),
         ("Level achieved", words.level(claim)),
-        ("Outcome", body.get("outcome")),
+        ("Outcome", body.get("outcome") or ("DONE" if claim is Claim.DESTROY else "")),
         ("Lower level accepted by", f"{name_of(sources, accepted)} (supervisor)" if accepted else "nobody; not needed"),
-        ("Profile followed", f"\u201c{body.get('profile')}\u201d, digest {body.get('profile_digest')}"),
+        (
+            "Profile followed",
+            f"\u201c{body['profile']}\u201d, digest {body['profile_digest']}" if "profile" in body else "",
+        ),
         ("Where the profile's rules come from", profile.basis if profile else ""),
         ("Rules by which it was judged", body.get("rules")),
         (
@@ -179,10 +182,11 @@ def _readback(kind: str, one: ReadBack) -> list[tuple[str, object]]:
 
 def health_section(sources: Sources) -> Section:
     """Return what the drive said of its health."""
-    evidence = sources.evidence
+    evidence, said = sources.evidence, (sources.destruction or {}).get("health")
+    before = evidence.health_before if evidence else said if isinstance(said, Mapping) else None
     return section(
         "Health of the drive",
-        ("Before", words.table(evidence.health_before) if evidence else ""),
+        ("Before", words.table(before)),
         ("After", words.table(evidence.health_after) if evidence else ""),
     )
 
@@ -209,10 +213,11 @@ def destruction_section(sources: Sources) -> Section:
     body = sources.event.body
     return section(
         "What was done",
-        ("Technique", "physical destruction by people; the record does not say by which machine"),
+        ("Technique", "physical destruction by people"),
+        ("Method", body.get("method")),
         ("Reason", body.get("reason")),
         ("Photograph (SHA-256)", body.get("photo")),
-        ("Verification method", "two people say so, each by reference; a photograph where one is named above"),
+        ("Verification method", "two people say so; a photograph where one is named above; nothing was measured"),
     )
 
 

@@ -75,6 +75,12 @@ def level(claim: str) -> str:
     return "none" if claim in ("", "none") else claim.capitalize()
 
 
+def sentence(text: str) -> str:
+    """Return a reason as a sentence. A level at its beginning is only quoted: no capital makes a title of it."""
+    start = "\u201cpurge\u201d" + text[5:] if text.startswith("purge") else text[:1].upper() + text[1:]
+    return start + "."
+
+
 def asked(wants: str, claim: str) -> str:
     """Return the level that was asked for; a level above the one reached is only quoted, never named."""
     if not wants:
@@ -150,9 +156,9 @@ def share(one: ReadBack) -> str:
 
 def expected(one: ReadBack) -> str:
     """Return what the reader looked for."""
-    if one.expected in PATTERNS or one.expected.startswith("byte:"):
-        return PATTERNS.get(one.expected, one.expected)
-    return one.expected or "no single pattern: that the known blocks are gone, and what is there instead"
+    if one.expected in ("", "changed"):
+        return "no single pattern: that the known blocks are gone, and what is there instead (see the statistics)"
+    return PATTERNS.get(one.expected, one.expected)
 
 
 def wrong(one: ReadBack) -> str:

@@ -69,6 +69,7 @@ def sources_of(journal: Journal, row: Row, names: Mapping[str, Person]) -> Sourc
         facts=_facts(journal, event),
         evidence=_evidence(evidence),
         plan=_table(_attached(journal, event, "plan")),
+        destruction=_table(_attached(journal, event, "evidence")) if event.kind == "medium.retired" else None,
         profile=_profile(body.get("profile"), body.get("profile_digest")),
         refused=tuple(row.refused),
         names=names,
