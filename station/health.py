@@ -9,11 +9,13 @@ written keeps what is in it, so a drive that has any cannot be wiped whole.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from station.probe_smart import Smart, read_smart
 from station.run import Runner
 
+BLOCKS = Path("/sys/class/block")
 UNKNOWN, GOOD, WATCH, BAD = "unknown", "good", "watch", "bad"
 
 
@@ -68,8 +70,29 @@ class Health:
 
 def health_at(run: Runner, path: str) -> Health:
     """Ask a drive for its figures and judge them; raises nothing, what cannot be asked is "unknown" with the reason."""
+    if Path(path).name.startswith("mmcblk"):
+        return chip_health(BLOCKS / Path(path).name / "device")
     report, why = read_smart(run, path)
     return judge_health(report) if report else Health(UNKNOWN, (why,))
+
+
+def chip_health(device: Path) -> Health:
+    """Judge an eMMC chip by what the kernel shows of it (`life_time`, `pre_eol_info`; eMMC 5.1, EXT_CSD 267 to 269).
+
+    Life time comes in tenths: 01h means up to 10 % used, 0Ah up to 100 %, 0Bh beyond its life.
+    """
+    try:
+        tenths = [int(word, 16) for word in (device / "life_time").read_text("ascii").split()]
+        spare = int((device / "pre_eol_info").read_text("ascii"), 16)
+    except (OSError, ValueError) as error:
+        return Health(UNKNOWN, (f"the chip does not say how it is ({error})",))
+    used = max((tenth for tenth in tenths if tenth), default=0) * 10
+    figures = {"percentage_used": used, "pre_eol": spare}
+    if used > 100 or spare == 3:
+        return Health(BAD, ("it is beyond the life it was made for",), figures)
+    if used >= 80 or spare == 2:
+        return Health(WATCH, (f"up to {used} % of the life it was made for is used",), figures)
+    return Health(GOOD if used or spare == 1 else UNKNOWN, (), figures)
 
 
 def judge_health(report: Smart) -> Health:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from station.health import LIMITS, Health, health_at, judge_health
+from station.health import LIMITS, Health, chip_health, health_at, judge_health
 from station.probe_smart import parse_smart
 from station.run import Replay, Result
 
@@ -99,6 +99,21 @@ def test_a_drive_that_cannot_be_asked_is_unknown_and_says_why() -> None:
     health = health_at(Replay([Result(("smartctl", "-x", "-j", "/dev/x"), 127, b"", b"", 0.0, missing=True)]), "/dev/x")
     assert health.verdict == "unknown"
     assert "smartctl" in health.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("life", "spare", "verdict"),
+    [
+        ("0x01 0x02", "0x01", "good"), ("0x08 0x01", "0x01", "watch"), ("0x0a 0x01", "0x01", "watch"),
+        ("0x0b 0x01", "0x01", "bad"), ("0x01 0x01", "0x02", "watch"), ("0x01 0x01", "0x03", "bad"),
+        ("0x00 0x00", "0x00", "unknown"), ("what", "0x01", "unknown"),
+    ],
+)  # fmt: skip
+def test_a_chip_is_judged_by_the_tenths_of_its_life(tmp_path: Path, life: str, spare: str, verdict: str) -> None:
+    (tmp_path / "life_time").write_text(life + "\n")
+    (tmp_path / "pre_eol_info").write_text(spare + "\n")
+    assert chip_health(tmp_path).verdict == verdict
+    assert chip_health(tmp_path / "nothing").verdict == "unknown"
 
 
 def test_every_limit_says_how_many() -> None:
