@@ -43,6 +43,7 @@ class AtaDrive:
         self.spec, self.clock = spec, clock
         self.lies = lies if lies is not None else Lies()
         self.medium = Medium(image, spec.sectors, self.lies, sector_size=spec.sector_size)
+        self.medium.half_written = self._half_way
         self.serial, self.wwn = spec.serial, spec.wwn
         self.hidden = Hidden(spec, self.lies)
         self.security = Security(self.lies, enhanced=spec.enhanced)
@@ -176,6 +177,7 @@ class AtaDrive:
         return Answer(data=b"" if task.command in VERIFIES else data)
 
     def _write(self, task: Taskfile, data: bytes) -> Answer:
+        self.medium.arriving(len(data))
         lba, count = self._place(replace(task, extended=WRITES[task.command]))
         if len(data) < count * self.spec.sector_size:
             raise Abort

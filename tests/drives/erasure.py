@@ -85,7 +85,7 @@ class Erasure:
         if end <= first or Lie.ERASES_NOTHING in lies:
             return
         if Lie.ZEROS_WITHOUT_ERASING in lies:
-            self._medium.trim(first, end - first)
+            self._medium.forget(first, end)
             return
         self._medium.fill(first, end, self._pattern)
 

@@ -11,9 +11,11 @@ import random
 import shutil
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.drives.lies import Lie, Lies
+from tests.drives.sense import NeverAnswers
 
 CHUNK = 1 << 20
 BLOCK = 4096
@@ -77,6 +79,9 @@ class Medium:
         self.cache = cache
         self.bad: set[int] = set()
         self.last_written = 0
+        self.half_written: Callable[[], None] = lambda: None
+        self._arrived = 0
+        self._stuck: set[int] = set()
         self._deallocated = Ranges()
         self._unflushed: deque[tuple[int, bytes]] = deque()
         self._unflushed_bytes = 0
@@ -106,25 +111,48 @@ class Medium:
             seen[at:to] = bytes(to - at)
         return bytes(seen)
 
+    def lies_changed(self) -> None:
+        """Count anew what arrives: a lie was taken up or given up."""
+        self._arrived = 0
+        self._stuck.clear()
+        if Lie.OLD_CONTENT in self.lies:
+            self.remember()
+
+    def arriving(self, size: int) -> None:
+        """Take note of bytes to be written: past half a drive's worth it may hang or shrink, in an overwrite, too."""
+        self._arrived += size
+        if self._arrived > self.sectors * self.sector_size // 2:
+            if Lie.HANGS in self.lies:
+                raise NeverAnswers
+            self.half_written()
+
     def write(self, lba: int, data: bytes) -> None:
         """Store data; kept over a power cut only once flushed."""
         count = len(data) // self.sector_size
-        if not count:
-            return
-        self.last_written = lba
-        if Lie.DROPS_WRITES in self.lies:
-            return
+        if count and Lie.DROPS_WRITES not in self.lies:
+            for first, end in self._changeable(lba, lba + count):
+                self._store(first, data[(first - lba) * self.sector_size : (end - lba) * self.sector_size])
+        if 0 < len(data) <= BLOCK:
+            self.last_written = lba
+
+    def _store(self, lba: int, data: bytes) -> None:
+        count = len(data) // self.sector_size
         if self.cache:
             self._remember_old(lba * self.sector_size, len(data))
         if self._deallocated:
-            self._settle_ragged(lba, lba + count)
+            self._deallocated.remove(lba, lba + count)
         os.pwrite(self._fd, data, lba * self.sector_size)
         if self.bad:
             self.bad.difference_update(range(lba, lba + count))
 
     def trim(self, lba: int, count: int) -> None:
         """Forget sectors: they read as zeros from now on, while the chips keep their content."""
-        self._deallocated.add(lba, lba + count)
+        if Lie.DROPS_WRITES not in self.lies:
+            self._deallocated.add(lba, lba + count)
+
+    def forget(self, first: int, end: int) -> None:
+        """Let sectors read as zeros whatever is told about writes: the lie `zeros-without-erasing`."""
+        self._deallocated.add(first, end)
 
     def flush(self) -> None:
         """Make every write so far durable."""
@@ -175,9 +203,32 @@ class Medium:
         while self._unflushed_bytes > self.cache:
             self._unflushed_bytes -= len(self._unflushed.popleft()[1])
 
-    def _settle_ragged(self, first: int, end: int) -> None:
-        """A written sector is allocated again."""
-        self._deallocated.remove(first, end)
+    def _changeable(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return what a write may really change: kept blocks take their first write, or small ones, and no other."""
+        if Lie.KEEPS_LAST_PERCENT not in self.lies and Lie.KEEPS_ONE_BLOCK not in self.lies:
+            return [(first, end)]
+        per_block, open_to = BLOCK // self.sector_size, Ranges()
+        open_to.add(first, end)
+        for low, high in self._kept(per_block, small=end - first <= per_block):
+            for block in range(max(low, first // per_block * per_block), min(high, end), per_block):
+                if block in self._stuck:
+                    open_to.remove(block, block + per_block)
+                self._stuck.add(block)
+        return open_to.within(first, end)
+
+    def _kept(self, per_block: int, *, small: bool) -> list[tuple[int, int]]:
+        """Return the sectors that the lies keep from being overwritten."""
+        kept = []
+        if Lie.KEEPS_LAST_PERCENT in self.lies:
+            part = self.sectors * self.lies.number(Lie.KEEPS_LAST_PERCENT, 1) // 100
+            kept.append(((self.sectors - part) // per_block * per_block, self.sectors))
+        if Lie.KEEPS_ONE_BLOCK in self.lies:
+            chosen = bool(self.lies.told[Lie.KEEPS_ONE_BLOCK])
+            block = self.lies.number(Lie.KEEPS_ONE_BLOCK, self.last_written) // per_block * per_block
+            if chosen or not small:
+                self._stuck.update([] if chosen else [block])
+                kept.append((block, block + per_block))
+        return kept
 
     def _punch(self, offset: int, length: int) -> bool:
         """Turn a part into a hole, which reads as zeros; False where the file system cannot."""

@@ -35,12 +35,12 @@ class SatDrive(Target):
     def tell(self, lie: Lie, argument: str = "") -> None:
         """Begin to lie."""
         self.drive.lies.tell(lie, argument)
-        if lie is Lie.OLD_CONTENT:
-            self.drive.medium.remember()
+        self.drive.medium.lies_changed()
 
     def stop(self, lie: Lie) -> None:
         """Stop lying."""
         self.drive.lies.stop(lie)
+        self.drive.medium.lies_changed()
 
     def cut_power(self) -> None:
         """Pull the plug."""

@@ -55,6 +55,7 @@ class SasDrive(Target):
         self.spec, self.clock = spec, clock
         self.lies = lies if lies is not None else Lies()
         self._medium = Medium(image, spec.sectors, self.lies, sector_size=spec.sector_size)
+        self._medium.half_written = self._half_way
         self.visible = spec.sectors
         self.serial, self.wwn = spec.serial, spec.wwn
         self.health = Health(spec.seconds["self-test"])
@@ -73,12 +74,12 @@ class SasDrive(Target):
     def tell(self, lie: Lie, argument: str = "") -> None:
         """Begin to lie."""
         self.lies.tell(lie, argument)
-        if lie is Lie.OLD_CONTENT:
-            self._medium.remember()
+        self._medium.lies_changed()
 
     def stop(self, lie: Lie) -> None:
         """Stop lying."""
         self.lies.stop(lie)
+        self._medium.lies_changed()
 
     def cut_power(self) -> None:
         """Pull the plug. A format does not survive it, a sanitize goes on at power-on."""
@@ -170,6 +171,13 @@ class SasDrive(Target):
 
     def write(self, lba: int, data: bytes, *, through: bool) -> None:
         """Write sectors."""
+        try:
+            self._medium.arriving(len(data))
+        except NeverAnswers:
+            self.hanging = True
+            raise
+        if lba + len(data) // self.spec.sector_size > self.visible:
+            raise Trouble(sense.LBA_OUT_OF_RANGE)
         self._medium.write(lba, data)
         if through or not self._cache_on:
             self._medium.flush()

@@ -272,3 +272,48 @@ def test_bridges_with_a_serial_of_their_own_and_without_pass_through(tmp_path: P
     plain = ssd(tmp_path, "no-pass-through")
     refused = plain.command(bytes([0x85, 6, 0x20, *bytes(11), 0xE5, 0]))
     assert refused.status == 2 and refused.sense[12] == 0x20
+
+
+def overwritten(folder: Path, kind: str, *lies: str) -> SimulatedDrive:
+    """Return a drive that was told to lie, got three letters in small writes and was then overwritten."""
+    clock = SimulatedClock()
+    drive = ssd(folder, clock=clock) if kind == "ata" else sas(folder, clock=clock)
+    for lie in lies:
+        name, _, argument = lie.partition("=")
+        drive.tell(Lie(name), argument)
+    for place in (FIRST, LAST, MIDDLE):
+        write(drive, place, LETTER)
+    for place in range(0, 20_480, 1024):
+        if write(drive, place, b"\xa5" * 1024 * 512).status:
+            break
+    flush(drive)
+    return drive
+
+
+@pytest.mark.parametrize("kind", ["ata", "scsi"])
+@pytest.mark.parametrize(
+    ("lie", "holds"),
+    [
+        ((), [False, False, False]),
+        (("keeps-last-percent",), [False, False, True]),
+        (("keeps-one-block",), [False, True, False]),
+        (("keeps-one-block=8",), [True, False, False]),
+        (("drops-writes",), [False, False, False]),
+    ],
+)
+def test_content_that_an_overwrite_does_not_reach(
+    tmp_path: Path, kind: str, lie: tuple[str, ...], holds: list[bool]
+) -> None:
+    drive = overwritten(tmp_path, kind, *lie)
+    assert held(drive) == holds
+    if lie == ("keeps-one-block",):  # what is written by itself, a smoke test say, is stored
+        write(drive, MIDDLE, bytes(4096))
+        assert not held(drive)[1]
+
+
+@pytest.mark.parametrize("kind", ["ata", "scsi"])
+def test_an_overwrite_in_which_the_drive_shrinks_or_hangs(tmp_path: Path, kind: str) -> None:
+    drive = overwritten(tmp_path, kind, "shrinks")
+    assert drive.capacity() == 10_240 and held(drive)[2]
+    with pytest.raises(NeverAnswers):
+        overwritten(tmp_path, kind, "hangs")
