@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.drives.target import Target
+from tests.drives.shop import SimulatedDrive
 from tests.drives.tcmuring import Ring
 
 CONFIG = Path("/sys/kernel/config/target")
@@ -19,7 +19,7 @@ WAIT = 15.0  # seconds for the kernel to make a device
 class Bay:
     """One place for one drive."""
 
-    def __init__(self, number: int, drive: Target, say: Callable[[str], None]) -> None:
+    def __init__(self, number: int, drive: SimulatedDrive, say: Callable[[str], None]) -> None:
         """Take a place; the drive is not plugged in yet."""
         self.drive, self.number = drive, number
         self._say = say

@@ -18,7 +18,6 @@ from typing import Any
 from tests.drives.bay import Bay
 from tests.drives.lies import Lie
 from tests.drives.sat import SatDrive
-from tests.drives.scsi import SasDrive
 
 Verb = Callable[[Bay, Mapping[str, Any]], dict[str, Any] | None]
 
@@ -77,33 +76,26 @@ def ask(path: Path, do: str, **words: Any) -> dict[str, Any]:
 
 def facts(bay: Bay) -> dict[str, Any]:
     """Return what the drive really is, and where the kernel has put it."""
-    drive = _drive(bay)
+    drive = bay.drive
     lies = {str(lie): argument for lie, argument in drive.lies.told.items()}
     return {**drive.facts(), "device": bay.device(), "generic": bay.generic(), "lies": lies}
 
 
 def cut(bay: Bay) -> None:
     """Pull the plug and let the kernel notice."""
-    _drive(bay).cut_power()
+    bay.drive.cut_power()
     bay.pull()
 
 
 def on(bay: Bay, *, thawed: bool = False) -> None:
     """Switch on and let the kernel find the drive."""
-    _drive(bay).power_on(thawed=thawed)
+    bay.drive.power_on(thawed=thawed)
     bay.plug()
 
 
 def _cycle(bay: Bay, *, thawed: bool) -> None:
     cut(bay)
     on(bay, thawed=thawed)
-
-
-def _drive(bay: Bay) -> SatDrive | SasDrive:
-    drive = bay.drive
-    if not isinstance(drive, SatDrive | SasDrive):
-        raise TypeError(f"not a simulated drive: {drive}")
-    return drive
 
 
 def _only(bays: Mapping[str, Bay]) -> Bay:
@@ -119,7 +111,7 @@ def _bad(bay: Bay, words: Mapping[str, Any]) -> None:
 
 def _attribute(bay: Bay, words: Mapping[str, Any]) -> None:
     """Set raw or normalised value of a SMART attribute; on a SAS drive set a counter of its health by name."""
-    drive = _drive(bay)
+    drive = bay.drive
     if isinstance(drive, SatDrive):
         wanted = drive.drive.smart.attribute(int(words["number"]))
         wanted.raw = int(words.get("raw", wanted.raw))
@@ -131,7 +123,7 @@ def _attribute(bay: Bay, words: Mapping[str, Any]) -> None:
 
 
 def _temperature(bay: Bay, words: Mapping[str, Any]) -> None:
-    drive = _drive(bay)
+    drive = bay.drive
     if isinstance(drive, SatDrive):
         drive.drive.smart.attribute(194).raw = int(words["celsius"])
     else:
@@ -139,13 +131,13 @@ def _temperature(bay: Bay, words: Mapping[str, Any]) -> None:
 
 
 def _test_fails(bay: Bay, words: Mapping[str, Any]) -> None:
-    drive = _drive(bay)
+    drive = bay.drive
     (drive.drive.smart if isinstance(drive, SatDrive) else drive.health).next_test_fails_at = words["sector"]
 
 
 def _log(bay: Bay, _: Mapping[str, Any]) -> dict[str, Any]:
     """Return the last ATA commands the drive was given."""
-    drive = _drive(bay)
+    drive = bay.drive
     tasks = drive.drive.log if isinstance(drive, SatDrive) else []
     return {"log": [[each.command, each.features, each.count, each.lba] for each in tasks]}
 
@@ -153,13 +145,13 @@ def _log(bay: Bay, _: Mapping[str, Any]) -> dict[str, Any]:
 VERBS: Mapping[str, Verb] = {
     "facts": lambda bay, _: None,
     "settle": lambda bay, _: None,
-    "tell": lambda bay, words: _drive(bay).tell(Lie(words["lie"]), str(words.get("argument", ""))),
-    "stop": lambda bay, words: _drive(bay).stop(Lie(words["lie"])),
+    "tell": lambda bay, words: bay.drive.tell(Lie(words["lie"]), str(words.get("argument", ""))),
+    "stop": lambda bay, words: bay.drive.stop(Lie(words["lie"])),
     "cut-power": lambda bay, _: cut(bay),
     "power-on": lambda bay, _: on(bay),
     "power-cycle": lambda bay, _: _cycle(bay, thawed=False),
     "resume": lambda bay, _: _cycle(bay, thawed=True),
-    "reset": lambda bay, _: _drive(bay).reset(),
+    "reset": lambda bay, _: bay.drive.reset(),
     "bad": _bad,
     "attribute": _attribute,
     "temperature": _temperature,
