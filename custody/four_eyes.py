@@ -59,6 +59,14 @@ def doubt(facts: Says, event: Event, roles: Sequence[str]) -> str:
     return ""
 
 
+def said_by(facts: Says, event: Event, roles: Sequence[str]) -> str:
+    """Return who said this, for people: the reference, and in brackets why it counts as nobody; "" without one."""
+    who = event.body.get("who")
+    ref = who.get("ref") if isinstance(who, Mapping) else None
+    why = doubt(facts, event, roles)
+    return f"{ref} ({why})" if ref and why else str(ref or "")
+
+
 def sign_ins(events: Iterable[Event]) -> set[str]:
     """Return the subjects under which a store finds what decides about the sign-ins on these events."""
     whos = [event.body.get("who") for event in events]

@@ -15,9 +15,22 @@ from lending.auth import Services
 from lending.config import Config
 from lending.db import Database, connect
 from lending.errors import NotReady
-from lending.views import api, desk, devices, home, office, partners, people, public, refusals, words
+from lending.views import (
+    api,
+    badges,
+    checks,
+    desk,
+    devices,
+    home,
+    office,
+    partners,
+    people,
+    public,
+    refusals,
+    words,
+)
 
-BLUEPRINTS = (public, home, devices, partners, desk, people, office, api)
+BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

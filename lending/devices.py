@@ -13,6 +13,7 @@ from custody import rules
 from custody.claims import Claim
 from custody.errors import Reason
 from custody.events import Event, MediumIdentity
+from custody.four_eyes import CHECKERS, WIPERS, said_by, second_person
 from custody.kinds import KINDS
 from custody.rules import Facts
 from labels import codes
@@ -61,7 +62,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class WipeLine:
-    """One wipe of a medium. `counts` says whether it answers the last exit, and `checked` how many agreed."""
+    """One wipe of a medium. `counts` says whether it answers the last exit, and `checked` how many others agreed."""
 
     hash: str
     at: datetime
@@ -265,6 +266,7 @@ def _wipe(
     counting = rules.wipe_that_counts(facts, device, medium, tx.policy.claim)
     counts = counting is not None and counting.hash == event.hash
     checks = [one for one in facts.of("medium.checked") if one.body["wipe"] == event.hash and one.body["agreed"]]
+    second = {one.body["who"]["ref"] for one in checks if second_person(facts, event, one, CHECKERS)}
     held = select(tables.Attachment.digest).where(tables.Attachment.digest == body["evidence"])
     return WipeLine(
         hash=event.hash,
@@ -275,11 +277,11 @@ def _wipe(
         profile=body["profile"],
         counts=counts,
         why_not="" if counts else _why_not(facts, medium, event, tx.policy.claim),
-        checked=len(checks),
+        checked=len(second),
         evidence=body["evidence"],
         has_evidence=tx.s.scalar(held) is not None,
         exceptions=tuple(body["exceptions"]),
-        who=str(body["who"]["ref"] or ""),
+        who=said_by(facts, event, WIPERS),
     )
 
 

@@ -10,6 +10,7 @@ from datetime import date
 
 from werkzeug.datastructures import MultiDict
 
+from custody.badges import looks_like_a_badge
 from custody.errors import Reason
 from labels.codes import BadCode, parse, parse_slip, pretty
 from lending.referrals import BANDS, ReferralForm
@@ -57,6 +58,8 @@ def text(form: Form, name: str) -> str:
 
 def read_scan(typed: str) -> Scan:
     """Read a scanned address, a return slip or a typed code; a wrong character comes with the right code to offer."""
+    if looks_like_a_badge(typed):
+        return Scan(typed="", problem="That is somebody's badge. Scan the label of the device.")
     try:
         code, answers = parse_slip(typed[:LONGEST_TEXT])
     except BadCode as bad:

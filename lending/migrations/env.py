@@ -5,6 +5,6 @@ from alembic import context
 from lending import badge_tables
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=badge_tables.Row.metadata, render_as_batch=False)
+context.configure(connection=connection, target_metadata=badge_tables.BadgeRow.metadata, render_as_batch=False)
 with context.begin_transaction():
     context.run_migrations()

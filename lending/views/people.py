@@ -4,7 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from custody.errors import Reason, Refused
-from lending import auth, forms, people
+from lending import auth, badges, forms, people
 from lending.people import Account
 from lending.views import refusals
 
@@ -65,12 +65,12 @@ def confirm_disable(number: int) -> ResponseReturnValue:
 @blueprint.post("/accounts/<int:number>/disable")
 @auth.roles("administrator")
 def disable(number: int) -> ResponseReturnValue:
-    """Close an account and end every session of it."""
+    """Close an account, end every session of it and its badge."""
     services, account = auth.services(), _account(number)
     if number == auth.actor().account_id:
         raise Refused([Reason("own-account", "You cannot close your own account; another administrator can")])
     with services.db.transaction() as tx:
-        people.disable(tx, number, services.now())
+        badges.close_account(tx, number, auth.actor(), services.now())
     flash(f"{account.name} can no longer sign in.")
     return redirect(url_for("people.listing"), 303)
 

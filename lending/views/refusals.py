@@ -32,6 +32,8 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "medium-stranger": (BENCH, "Wipe this drive here, after a new inventory."),
     "claim-too-low": (BENCH, "Wipe it with a stronger profile."),
     "not-checked": (BENCH, "Ask a second person to check the wipe."),
+    "not-accepted": (SUPERVISOR, "Read the record of the wipe and decide about it (Checks); not who wiped it."),
+    "turned-down": (BENCH, "Wipe it again, or take the drive out and let it go where it was meant to."),
     "reserved": (DESK, "Take another device, or give up the other reservation first."),
     "out": (DESK, "It is on loan by our record. If it is in front of you, receive it first."),
     "unknown-device": (BENCH, "Check the label. If the code is right, register the device at a bench."),

@@ -65,6 +65,15 @@ WHO: Mapping[str, set[str] | str] = {
     "people.link": {"administrator"},
     "people.confirm_disable": {"administrator"},
     "people.disable": {"administrator"},
+    "badges.listing": {"administrator"},
+    "badges.new": {"administrator"},
+    "badges.give": {"administrator"},
+    "badges.card": {"administrator"},
+    "badges.confirm_end": {"administrator"},
+    "badges.end": {"administrator"},
+    "checks.listing": {"volunteer", "supervisor", "administrator", "auditor"},
+    "checks.decide": {"supervisor"},
+    "checks.accept": {"supervisor"},
 }
 """Who may use which page. Whoever adds a page decides it here too."""
 
