@@ -30,7 +30,7 @@ from station.media import Medium
 from station.orders import Answer, Orders, Waiting
 
 TICK = 0.2  # seconds between two looks at orders and children
-SWEEP = 3.0  # seconds between two looks at everything, for events that were missed
+SWEEP = 1.0  # seconds between two looks at everything, for events that were missed
 BEAT = 1.0  # seconds; the state is written at least so often
 RETIRED_EVERY = 30.0  # seconds between two looks into the journal for drives that were destroyed
 REMEMBERED = 500  # ids of orders that were taken
@@ -127,6 +127,9 @@ class Daemon:
         self.desk.place(self._seen)
         self.desk.mark_busy()
         self._forget_retired()
+        if self._orders is not None and not self._orders.intact():
+            self._orders.close()
+            self._orders = None
 
     def _forget_retired(self) -> None:
         """Take away the tiles of drives whose destruction is on record."""

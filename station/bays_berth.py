@@ -49,6 +49,7 @@ class Berth:
     wait_until: float = 0.0
     queued: Mapping[str, Any] | None = None
     result: Told | None = None
+    broke_off: float = float("-inf")  # when a wipe here ended early, by itself
     twin: bool = False
     busy: bool = False
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import wipe_profiles
 from custody.claims import Outcome
 from custody.errors import CustodyError, Reason
 from custody.events import EventHash
@@ -46,7 +47,7 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
 
     The drive is asked first what it is doing: after a power cut it may still be erasing itself.
     """
-    path, profile = task["path"], task["profile"]
+    path = task["path"]
     medium = medium_at(path)
     found: dict[str, Any] = {"medium": medium.to_json(), "reasons": [], "plan": None, "state": None}
     found.update(unfinished=None, last=None)
@@ -57,7 +58,11 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
     config = config_of(task["config"])
     entries = read(config.worklogs, medium.identity.id)
     ended = [entry for entry in entries if entry["kind"] == "outcome"]
-    found["last"] = {**ended[-1], "of": len(entries)} if ended else None
+    found["last"] = ended[-1] if ended else None
+    job = job_of(entries)
+    broken = job if job is not None and not job.finished and job.begun else None
+    known = broken is not None and broken.profile in wipe_profiles.names()
+    profile = broken.profile if broken is not None and known else task["profile"]  # what broke off is gone on with
     try:
         with open_bench(config, now) as bench:
             _, planned = plan_for(bench, path, profile)
@@ -65,13 +70,11 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
         found["reasons"] = [reason.to_json() for reason in error.reasons]
         return found
     found["plan"] = planned_json(planned)
-    job = job_of(entries)
-    found["unfinished"] = None
-    if job is not None and not job.finished and job.begun:
-        whole = job.size * max(1, len(job.passes))
-        done = job.reached.upto + len(job.done) * job.size
-        same = resumable(planned, job) is not None
-        found["unfinished"] = {"percent": 100 * min(done, whole) / whole, "profile": job.profile, "goes_on": same}
+    if broken is not None:
+        whole = broken.size * max(1, len(broken.passes))
+        done = broken.reached.upto + len(broken.done) * broken.size
+        same = resumable(planned, broken) is not None
+        found["unfinished"] = {"percent": 100 * min(done, whole) / whole, "profile": broken.profile, "goes_on": same}
     return found
 
 

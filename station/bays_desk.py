@@ -30,6 +30,7 @@ from station.media import Medium, NotAMedium, medium_at
 from station.orders import Order
 
 FIRMWARE_PATIENCE = 1_800.0  # seconds added to twice the drive's own estimate
+NEWS_WITHIN = 3.0  # seconds in which the news that a drive was pulled may be later than the failure of its wipe
 Sensor = Callable[[Medium], str]
 
 
@@ -109,6 +110,9 @@ class Desk:
         if child is not None and child.sequence == medium.sequence and child.path == medium.path:
             child.pulled = self.monotonic()
             self.keep(medium.identity, berth.bay.name, "running", "E13", ("It was pulled out in the middle.",))
+        elif self.monotonic() - berth.broke_off < NEWS_WITHIN and name in self.memory.unsettled:
+            entry = self.memory.unsettled[name]
+            self.keep(medium.identity, berth.bay.name, "pulled", "E13", entry.sentences, event=entry.event)
         elif name in self.memory.settled:
             with suppress(NotDone):
                 self.memory.forget(name)
@@ -247,7 +251,7 @@ class Desk:
     def _ended(self, child: Child) -> None:
         told, identity, name = child.told, child.identity, child.identity.id
         berth = next((one for one in self.berths if one.medium and one.medium.identity.id == name), None)
-        here = berth is not None and berth.medium is not None and berth.medium.sequence == child.sequence
+        here = berth is not None and key(self.there(berth)) == key(berth.medium) and self._same(berth, child)
         if told.outcome == "DONE" and told.event:
             settled = Settled(child.who.boot, child.sequence, told.claim, told.event, self.now().isoformat())
             with suppress(NotDone):  # the journal has it; at worst the tile is not green after a restart
@@ -257,9 +261,13 @@ class Desk:
         else:
             self._unknown(child, told, here=here)
         if berth is not None:
+            berth.broke_off = self.monotonic() if told.resumable and child.cancelled is None else float("-inf")
             berth.result = told if here and told.outcome in ("DONE", "REFUSED", "NOT_RUN") else None
             if told.outcome != "DONE" or not here:
                 self.look(berth)
+
+    def _same(self, berth: Berth, child: Child) -> bool:
+        return berth.medium is not None and berth.medium.sequence == child.sequence
 
     def _unknown(self, child: Child, told: Told, *, here: bool) -> None:
         code = "E18" if "not-recorded" in told.codes else code_for(told.codes, "E17")

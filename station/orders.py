@@ -142,6 +142,16 @@ class Orders:
         self.file, self._clock = file, clock or Clock()
         _look_safe(file)
         self._db = _open(file, patience)
+        self._files = _numbers(file)
+
+    def intact(self) -> bool:
+        """Tell whether the file and its side file are still those that were opened, and still SQLite's."""
+        try:
+            with self.file.open("rb") as data:
+                begins = data.read(16)
+        except OSError:
+            return False
+        return begins == b"SQLite format 3\0" and _numbers(self.file) == self._files
 
     @classmethod
     def create(cls, file: Path, group: int | None = None, *, clock: Clock | None = None) -> "Orders":
@@ -230,6 +240,14 @@ class Orders:
         """Let go of the file."""
         with suppress(sqlite3.Error):
             self._db.close()
+
+
+def _numbers(file: Path) -> tuple[int, ...]:
+    """Return the inode numbers of the file and its side file; SQLite itself does not see when they are exchanged."""
+    try:
+        return os.stat(file).st_ino, os.stat(file.with_name(f"{file.name}-wal")).st_ino
+    except OSError:
+        return ()
 
 
 def _open(file: Path, patience: float) -> Database:
