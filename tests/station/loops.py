@@ -1,8 +1,10 @@
 """Loop devices for tests: real block devices over files, attached and let go of again."""
 
+import os
+import stat
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,54 @@ def partitioned(file: Path) -> Iterator[tuple[str, str]]:
             yield node, f"{node}p1"
         finally:
             subprocess.run(["partx", "--delete", node], check=False, capture_output=True, timeout=30)
+
+
+@contextmanager
+def loop_at(number: int, file: Path) -> Iterator[str]:
+    """Attach a file to `/dev/loop<number>`, which is made where there is none; skips the test where that fails."""
+    node = f"/dev/loop{number}"
+    try:
+        if not Path(node).exists():
+            os.mknod(node, 0o600 | stat.S_IFBLK, os.makedev(7, number))
+        losetup(node, str(file))
+    except (subprocess.CalledProcessError, OSError) as error:
+        pytest.skip(f"{node} cannot be attached here ({error})")
+    try:
+        yield node
+    finally:
+        subprocess.run(["losetup", "--detach", node], check=False, capture_output=True, timeout=30)
+
+
+@contextmanager
+def slowable() -> Iterator[Callable[[str, int], None]]:
+    """Give a way to slow a drive down for this process and its children: (node, bytes per second; 0: no limit).
+
+    With 1 byte per second it hangs in the kernel (state D), as a dying drive does. Skips without blkio cgroups.
+    """
+    top = Path("/sys/fs/cgroup/blkio")
+    folder = top / f"kitbank-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError as error:
+        pytest.skip(f"drives cannot be slowed down here ({error})")
+    slowed: set[str] = set()
+
+    def limit(node: str, rate: int) -> None:
+        number = os.stat(node).st_rdev
+        slowed.add(f"{os.major(number)}:{os.minor(number)}")
+        for what in ("read", "write"):
+            text = f"{os.major(number)}:{os.minor(number)} {rate}"
+            (folder / f"blkio.throttle.{what}_bps_device").write_text(text)
+
+    try:
+        yield limit
+    finally:
+        for number in slowed:
+            for what in ("read", "write"):
+                (folder / f"blkio.throttle.{what}_bps_device").write_text(f"{number} 0")
+        for pid in (folder / "cgroup.procs").read_text().split():
+            with suppress(OSError):
+                (top / "cgroup.procs").write_text(pid)
+        with suppress(OSError):
+            folder.rmdir()
