@@ -242,12 +242,13 @@ def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, po
         for other in sorted(facts.devices_holding(name) - {facts.canonical(device)})
     )
     counting = _counting(facts, device, medium, wanted)
+    seen = [wipe for wipe in counting if not policy.second_check or _checked(facts, wipe)]
     if not counting:
         reasons.append(_why_no_wipe_counts(facts, device, medium, wanted))
-    elif policy.second_check and not any(_checked(facts, wipe) for wipe in counting):
+    elif not seen:
         text = f"{_call(medium)}: no second person has checked the wipe (both signed in with their badges)"
         reasons.append(Reason("not-checked", text, name))
-    elif policy.acceptance and not any(_accepted(facts, wipe) for wipe in counting):
+    elif policy.acceptance and not any(_accepted(facts, wipe) for wipe in seen):  # of one wipe, not of two
         text = f"{_call(medium)}: no supervisor other than who wiped it has accepted the wipe"
         reasons.append(Reason("not-accepted", text, name))
     return reasons

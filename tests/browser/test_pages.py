@@ -24,9 +24,15 @@ def pages(town: Town) -> Mapping[str, tuple[str, ...]]:
         "": ("/sign-in", f"/D/{READY}", "/set-password/nothing", "/no-such-page"),
         "volunteer": ("/", "/devices", "/devices/find", "/devices/find?code=7K3Q", *device, "/receive"),
         "desk": ("/", "/referrals", f"/referrals/{town.waiting}", "/loans", *loan, f"/receive?code={LENT}"),
-        "supervisor": (f"/loans/{town.out}/close/{LENT}", f"/receive/set-aside/{town.report}", "/machines"),
+        "supervisor": (
+            f"/loans/{town.out}/close/{LENT}", f"/receive/set-aside/{town.report}", "/machines", "/checks",
+            f"/wipes/{town.wipe}/accept",
+        ),
         "partner": ("/", "/referrals", "/referrals/new", *loan),
-        "administrator": ("/", "/machines", f"/machines/{bench}/revoke", "/accounts", "/accounts/new", "/system"),
+        "administrator": (
+            "/", "/machines", f"/machines/{bench}/revoke", "/accounts", "/accounts/new", "/badges", "/accounts/2/badge",
+            "/system",
+        ),
         "auditor": ("/", f"/proof/{town.wipe}", "/system"),
         "data-protection": ("/", "/referrals"),
     }
@@ -57,6 +63,18 @@ def answers(page: Page, town: Town, role: str) -> Iterator[str]:
         page.fill("#name", "Bench 3")
         page.click("text=Make a one-time code")
         yield "the one-time code"
+        page.goto("/accounts/2/badge")
+        page.click("text=Make the badge")
+        yield "the badge with mistakes"
+        page.check('[name="roles"][value="supervisor"]')
+        page.fill("#pin", "482915")
+        page.fill("#again", "482915")
+        page.click("text=Make the badge")
+        yield "the badge, to be printed once"
+        page.goto("/badges")
+        yield "the badges"
+        page.goto("/accounts/2/badge/end")
+        yield "the end of a badge"
     if role == "auditor":
         page.click("text=Check everything now")
         yield "the checked history"

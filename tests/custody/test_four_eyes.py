@@ -185,3 +185,14 @@ def test_a_station_refuses_what_the_server_refused_in_one_stretch_or_in_two(tmp_
             assert sum(one.refused for one in taken) == 1
             assert [r.code for r in journal.events(kind="medium.checked")[0].refused] == ["self-check"]
             journal.verify()
+
+
+def test_one_wipe_is_checked_and_accepted_and_not_one_checked_and_another_accepted() -> None:
+    policy = Policy(second_check=True, acceptance=True)
+    story, first = told()
+    second = story.other("medium.wiped", M1.id, wiped(M1, None) | {"who": WIPER})
+    story.bench("medium.checked", M1.id, checked(first))
+    story.bench("medium.accepted", M1.id, accepted(second))
+    assert story.codes(policy=policy) == {"not-accepted"}
+    story.bench("medium.accepted", M1.id, accepted(first))
+    assert story.codes(policy=policy) == set()
