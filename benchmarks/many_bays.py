@@ -4,8 +4,8 @@
 
 Needs root (loop devices), fio and nwipe. One process for each drive, as at the bench; each begins at the same word, so
 that the start of Python is not counted (nor is that of fio, whose own figure is taken). The throughput is all bytes
-over the time from the first byte to the last flush. A whole wipe is the verb that a volunteer uses, with canaries and full
-read-back; nwipe gets the same: one zero pass and one verification. Alternated runs, medians, ratios.
+over the time from the first byte to the last flush. A whole wipe is the verb that a volunteer uses, with canaries and
+full read-back; nwipe gets the same: one zero pass and one verification. Alternated runs, medians, ratios.
 """
 
 import argparse
