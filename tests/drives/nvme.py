@@ -190,7 +190,8 @@ class Controller:
     def _begin(self, sqe: bytes) -> Command:
         if not self.powered:
             raise NeverAnswers("there is no power")
-        self._settle()
+        if self.sanitize.working or self.self_test.code:
+            self._settle()
         return Command.parse(sqe)
 
     def _noted(self, answer: Answer, command: Command, queue: int) -> Answer:

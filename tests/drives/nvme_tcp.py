@@ -117,6 +117,8 @@ class Target:
 
     def announce(self) -> None:
         """Complete an Asynchronous Event Request if there is something to tell; once for each event."""
+        if not self._announced and not self.drive.media.changed:
+            return
         with self.lock:
             events = self.drive.events()
             if not events or self._announced or not self._held:

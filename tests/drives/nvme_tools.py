@@ -11,12 +11,14 @@ answer that nobody has seen. A command that the drive never answers comes back a
 import getopt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from station.run import MISSING, Result, Watch
 from tests.drives import nvme_words as words
 from tests.drives.nvme import Controller
 from tests.drives.nvme_words import ALL_NAMESPACES, Answer, NeverAnswers, entry
 
+CAPTURES = Path(__file__).parent.parent / "captures" / "nvme-sim"
 VERSION = b"nvme version 2.3 (git 2.3)\nlibnvme version 1.3 (git 1.3)\n"
 
 # What libnvme 1.3 says of each status, without its "do not retry" bit (nvme_status_to_string).
@@ -40,11 +42,7 @@ _VALUED = {
     "id-ns": {"namespace-id": "n", "output-format": "o"},
     "list-ns": {"namespace-id": "n", "output-format": "o"},
     "get-log": {"namespace-id": "n", "log-id": "i", "log-len": "l", "lpo": "o", "lsp": "s"},
-    "sanitize-log": {"output-format": "o"},
-    "format": {
-        "namespace-id": "n", "timeout": "t", "lbaf": "l", "ses": "s", "pi": "i", "pil": "p", "ms": "m",
-        "block-size": "b",
-    },  # fmt: skip
+    "format": {"namespace-id": "n", "timeout": "t", "lbaf": "l", "ses": "s", "pi": "i", "pil": "p", "ms": "m"},
     "admin-passthru": {"opcode": "o", "namespace-id": "n", "cdw10": "4", "data-len": "l"},
     "sanitize": {"sanact": "a", "owpass": "n", "ovrpat": "p"},
     "device-self-test": {"namespace-id": "n", "self-test-code": "s"},
@@ -57,7 +55,6 @@ _FLAGS = {
     "id-ns": {"force": "", "raw-binary": "b"},
     "list-ns": {"all": "a"},
     "get-log": {"rae": "r", "raw-binary": "b"},
-    "sanitize-log": {"raw-binary": "b"},
     "format": {"reset": "r", "force": ""},
     "sanitize": {"no-dealloc": "d", "oipbp": "i", "ause": "u"},
     "device-self-test": {},
@@ -74,7 +71,7 @@ class _Trouble(Exception):
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
-        self.status, self.sentence = status, sentence
+        self.status, self.sentence = status, sentence if "\n" in sentence[:-1] else f"{sentence}\n"
 
 
 class NvmeTools:
@@ -95,16 +92,16 @@ class NvmeTools:
         return self._done[-1]
 
     def _answer(self, argv: tuple[str, ...], deadline: float) -> Result:
-        programs: dict[str, Callable[[Sequence[str]], bytes]] = {"nvme": self._nvme, "smartctl": self._smartctl}
-        program = programs.get(argv[0])
-        if program is None:
-            return Result(argv, MISSING, b"", b"no such tool in this laboratory", 0.0, missing=True)
         try:
-            return Result(argv, 0, program(argv[1:]), b"", 0.0)
+            if argv[0] == "nvme":
+                return Result(argv, 0, self._nvme(argv[1:]), b"", 0.0)
+            if argv[0] == "smartctl":
+                return Result(argv, *self._smartctl(argv[1:]), b"", 0.0)
         except NeverAnswers:
             return Result(argv, -9, b"", b"", deadline, timed_out=True)
         except _Trouble as trouble:
-            return Result(argv, trouble.status, b"", f"{trouble.sentence}\n".encode(), 0.0)
+            return Result(argv, trouble.status, b"", trouble.sentence.encode(), 0.0)
+        return Result(argv, MISSING, b"", b"no such tool in this laboratory", 0.0, missing=True)
 
     # --- nvme ---
 
@@ -112,8 +109,8 @@ class NvmeTools:
         if list(line) in (["--version"], ["version"]):
             return VERSION
         verb, given, device = _parse(line)
-        drive, own = self._drive(device)
-        if verb in {"id-ctrl", "sanitize-log", "get-log"}:
+        drive, own = self._drive(device, _usage(verb))
+        if verb in {"id-ctrl", "get-log"}:
             return self._binary(verb, drive, given, own)
         verbs: dict[str, Callable[[Controller, dict[str, str], int], bytes]] = {
             "id-ns": _id_ns,
@@ -128,35 +125,41 @@ class NvmeTools:
         }
         return verbs[verb](drive, given, own)
 
-    def _drive(self, device: str) -> tuple[Controller, int]:
-        """Return the controller behind a device file, and the namespace that the file names (0 for none)."""
+    def _drive(self, device: str, usage: str) -> tuple[Controller, int]:
+        """Return the controller behind a device file, and the namespace that the file names (0 for none).
+
+        For one that is not there, nvme prints a sentence and then how it is to be used.
+        """
         name = device.removeprefix("/dev/")
         head, _, nsid = name.removeprefix("nvme").partition("n")
         drive = self.drives.get(f"nvme{head}")
         if drive is None or not drive.powered or (nsid and int(nsid) not in drive.media.namespaces):
-            raise _Trouble(1, f"{device}: No such file or directory")
+            raise _Trouble(1, f"{device}: No such file or directory\n{usage}")
         return drive, int(nsid or 0)
 
     def _binary(self, verb: str, drive: Controller, given: dict[str, str], own: int) -> bytes:
         if verb == "id-ctrl":
             _need(verb, given.get("output-format") == "binary" or "raw-binary" in given)
             return _data(drive.admin(entry(words.IDENTIFY, 0, 1)))
-        if verb == "sanitize-log":
-            _need(verb, given.get("output-format") == "binary" or "raw-binary" in given)
-            return _log(drive, words.LOG_SANITIZE, 32, 0xFFFFFFFF, 0)
         _need(verb, "raw-binary" in given and "log-id" in given and "log-len" in given)
         nsid = _number(given.get("namespace-id", "0xffffffff"))
         return _log(drive, _number(given["log-id"]), _number(given["log-len"]), nsid, _number(given.get("lpo", "0")))
 
     # --- smartctl ---
 
-    def _smartctl(self, line: Sequence[str]) -> bytes:
+    def _smartctl(self, line: Sequence[str]) -> tuple[int, bytes]:
         """Answer `smartctl -x -j DEVICE` with the fields of smartctl 7.3 that tell who the drive is and how it is."""
         options, device = list(line[:-1]), line[-1]
         if sorted(option for option in options if option not in {"-d", "nvme"}) not in (["-j", "-x"], ["-a", "-j"]):
             raise UnknownForm(f"smartctl {' '.join(line)}")
-        drive, own = self._drive(device)
-        return json.dumps(_smart(drive, device, own), indent=2).encode() + b"\n"
+        try:
+            drive, own = self._drive(device, "")
+        except _Trouble:
+            words = {"string": f"Smartctl open device: {device} failed: No such device", "severity": "error"}
+            gone = {"smartctl": {"version": [7, 3], "messages": [words], "exit_status": 2}}
+            return 2, json.dumps(gone, indent=2).encode() + b"\n"
+        facts, status = _smart(drive, device, own)
+        return status, json.dumps(facts, indent=2).encode() + b"\n"
 
 
 def _parse(line: Sequence[str]) -> tuple[str, dict[str, str], str]:
@@ -177,6 +180,14 @@ def _parse(line: Sequence[str]) -> tuple[str, dict[str, str], str]:
     return verb, given, rest[0]
 
 
+def _usage(verb: str) -> str:
+    """Return how the real tool explains itself, as it was recorded; some verbs do not."""
+    for result in json.loads((CAPTURES / "missing.json").read_text("utf-8")):
+        if result["argv"][1] == verb:
+            return str(result["stderr"]).partition("\n")[2]
+    return ""
+
+
 def _number(text: str) -> int:
     return int(text, 0)
 
@@ -189,9 +200,12 @@ def _need(verb: str, right: bool) -> None:
 def _data(answer: Answer) -> bytes:
     """Return the data of a completion, or end as the tool does on a status."""
     if answer.status:
-        sentence = SENTENCES.get(answer.status & 0x7FF, "Unknown")
-        raise _Trouble(1, f"NVMe status: {sentence}({answer.status:#x})")
+        raise _Trouble(1, _status(answer))
     return answer.data
+
+
+def _status(answer: Answer) -> str:
+    return f"NVMe status: {SENTENCES.get(answer.status & 0x7FF, 'Unknown')}({answer.status:#x})"
 
 
 def _log(drive: Controller, page: int, length: int, nsid: int, offset: int) -> bytes:
@@ -212,7 +226,8 @@ def _list_ns(drive: Controller, given: dict[str, str], _own: int) -> bytes:
     found = [int.from_bytes(page[at : at + 4], "little") for at in range(0, 4096, 4)]
     found = [nsid for nsid in found if nsid]
     if given.get("output-format") == "json":
-        return json.dumps({"nsid_list": [{"nsid": nsid} for nsid in found]}, indent=2).encode() + b"\n"
+        listed = {"nsid_list": [{"nsid": nsid} for nsid in found]}
+        return json.dumps(listed, indent=2, separators=(",", ":")).encode() + b"\n"
     return "".join(f"[{index:4}]:{nsid:#x}\n" for index, nsid in enumerate(found)).encode()
 
 
@@ -227,11 +242,18 @@ def _format(drive: Controller, given: dict[str, str], own: int) -> bytes:
     """Format as 2.3 does: without `--lbaf` the current format stays, without `--ses` nothing is erased."""
     if "force" not in given:
         raise UnknownForm("nvme format without --force waits ten seconds for a person")
-    nsid = _number(given.get("namespace-id", str(own or ALL_NAMESPACES)))
-    if "lbaf" in given:
-        lbaf = _number(given["lbaf"])
-    else:
-        lbaf = _data(drive.admin(entry(words.IDENTIFY, 1 if nsid == ALL_NAMESPACES else nsid, 0)))[26] & 0xF
+    if "namespace-id" not in given and not own:
+        raise _Trouble(1, "get-namespace-id: Inappropriate ioctl for device")
+    nsid = _number(given.get("namespace-id", str(own)))
+    lbaf = 0
+    if nsid != ALL_NAMESPACES:
+        found = drive.admin(entry(words.IDENTIFY, nsid, 0))
+        if found.status:
+            raise _Trouble(1, f"identify failed\n{_status(found)}\n")
+        lbaf = found.data[26] & 0xF
+    elif "lbaf" not in given:
+        raise UnknownForm("nvme format of all namespaces without --lbaf")
+    lbaf = _number(given["lbaf"]) if "lbaf" in given else lbaf
     _data(drive.admin(entry(words.FORMAT, nsid, lbaf | _number(given.get("ses", "0")) << 9)))
     if "reset" in given:
         drive.reset()
@@ -270,7 +292,8 @@ def _flush(drive: Controller, given: dict[str, str], own: int) -> bytes:
     return b"NVMe Flush: success\n"
 
 
-def _smart(drive: Controller, device: str, own: int) -> dict[str, object]:
+def _smart(drive: Controller, device: str, own: int) -> tuple[dict[str, object], int]:
+    """Return the facts and the exit status; sizes are those of a namespace, if the device file names one."""
     health = drive.health
     page = _log(drive, words.LOG_HEALTH, 512, ALL_NAMESPACES, 0)
     wide = {
@@ -281,9 +304,8 @@ def _smart(drive: Controller, device: str, own: int) -> dict[str, object]:
     log = {"critical_warning": page[0], "temperature": int.from_bytes(page[1:3], "little") - 273}
     log |= {"available_spare": page[3], "available_spare_threshold": page[4], "percentage_used": page[5]}
     log |= {name: int.from_bytes(page[at : at + 16], "little") for name, at in wide.items()}
-    space = drive.media.namespaces[own or 1]
-    status = 8 if health.warning & 0b11101 else 0
-    return {
+    status = 8 if health.warning else 0
+    facts: dict[str, object] = {
         "json_format_version": [1, 0],
         "smartctl": {"version": [7, 3], "exit_status": status},
         "device": {"name": device, "info_name": device, "type": "nvme", "protocol": "NVMe"},
@@ -292,11 +314,16 @@ def _smart(drive: Controller, device: str, own: int) -> dict[str, object]:
         "firmware_version": drive.make.firmware,
         "nvme_total_capacity": sum(ns.size for ns in drive.media.all()),
         "nvme_number_of_namespaces": len(drive.media.namespaces),
-        "user_capacity": {"blocks": space.size // drive.media.lba(space), "bytes": space.size},
-        "logical_block_size": drive.media.lba(space),
         "smart_status": {"passed": status == 0, "nvme": {"value": health.warning}},
         "nvme_smart_health_information_log": log,
         "temperature": {"current": log["temperature"]},
         "power_cycle_count": health.power_cycles,
         "power_on_time": {"hours": health.power_on_hours},
     }
+    if len(drive.media.namespaces) == 1:
+        own = 1
+    if own:
+        space = drive.media.namespaces[own]
+        facts["user_capacity"] = {"blocks": space.size // drive.media.lba(space), "bytes": space.size}
+        facts["logical_block_size"] = drive.media.lba(space)
+    return facts, status

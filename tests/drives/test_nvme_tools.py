@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from station.run import Result
+from tests.drives.clock import SimulatedClock
+from tests.drives.nvme import Controller
 from tests.drives.nvme_identity import Make
-from tests.drives.nvme_tools import NvmeTools, UnknownForm
+from tests.drives.nvme_tools import CAPTURES, NvmeTools, UnknownForm
 from tests.drives.test_nvme import MIB, Bench
 
 
@@ -90,3 +92,84 @@ def test_a_form_that_it_has_not_learnt_is_an_error_in_the_test(tools: NvmeTools,
     with pytest.raises(UnknownForm):
         ask(tools, line)
     assert ask(tools, "hdparm -I /dev/sda").missing
+
+
+def recorded(name: str) -> list[Result]:
+    """Return what the real tools said to the same drive in the laboratory's guest."""
+    return [Result.from_json(each) for each in json.loads((CAPTURES / f"{name}.json").read_text("utf-8"))]
+
+
+def answered_alike(tools: NvmeTools, real: Result) -> bool:
+    """Ask the stand-in the same; tell whether it knows the form. Fails where its answer is another one."""
+    try:
+        own = tools(real.argv, 30)
+    except UnknownForm:
+        return False
+    assert (own.exit, own.timed_out) == (real.exit, real.timed_out), real.argv
+    assert own.stderr == real.stderr, real.argv
+    counters = {"0x81", "--log-id=2", "--log-id=0x81"}  # what depends on the clock or on the kernel's own commands
+    if not counters & set(real.argv):
+        assert own.stdout == real.stdout, real.argv
+    return True
+
+
+SMALL = 8 * MIB
+
+
+def like_the_recorded(folder: Path, make: Make, clock: SimulatedClock) -> Controller:
+    """Build the drive that `nvme_record` plugs in."""
+    images = [folder / "1.img", folder / "2.img"]
+    for image in images:
+        image.write_bytes(b"\x5a" * SMALL)
+    return Controller([(images[0], 512), (images[1], 4096)], make, clock=clock.now)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "expected"),
+    [
+        ("identity", Make(), 13),
+        ("formats", Make(), 11),
+        ("without-sanitize", Make(sanicap=0, oacs=0, fna=0), 6),
+        ("missing", Make(), 10),
+    ],
+)
+def test_it_answers_what_the_real_tools_answered(tmp_path: Path, name: str, make: Make, expected: int) -> None:
+    tools = NvmeTools({"nvme0": like_the_recorded(tmp_path, make, SimulatedClock())})
+    asked = [real for real in recorded(name) if real.argv[0] == "nvme"]
+    assert sum(answered_alike(tools, real) for real in asked) == expected
+
+
+def test_its_refusals_are_those_of_a_real_sanitize_and_of_its_failures(tmp_path: Path) -> None:
+    """The recorded order, with time passing whenever the recording found the sanitize over."""
+    for name in ("sanitize", "failure"):
+        (tmp_path / name).mkdir()
+        clock = SimulatedClock()
+        drive = like_the_recorded(tmp_path / name, Make(), clock)
+        tools, compared = NvmeTools({"nvme0": drive}), 0
+        drive.sanitize.fail_at = 0.5 if name == "failure" else None
+        for real in recorded(name):
+            if real.argv[:2] == ("nvme", "get-log"):
+                if real.stdout[2] != 2:
+                    clock.pass_time(10)
+                assert ask(tools, " ".join(real.argv)).stdout[:8] == real.stdout[:8] or real.stdout[2] == 2
+            elif real.argv[0] == "nvme":
+                if real.argv[-1] == "--sanact=2" and compared and drive.sanitize.op.mode == "restricted":
+                    drive.sanitize.fail_at = None
+                compared += answered_alike(tools, real)
+        assert compared >= 7, name
+
+
+def test_the_health_that_it_makes_up_has_the_shape_and_exit_status_of_the_real_one(bench: Bench) -> None:
+    tools = NvmeTools({"nvme0": bench.drive})
+    for real in recorded("identity"):
+        if real.argv[:3] == ("smartctl", "-x", "-j"):
+            own = tools(real.argv, 10)
+            theirs = json.loads(real.stdout)
+            if real.exit:
+                bench.drive.health.warning, bench.drive.health.spare = 5, 3
+                own = tools(real.argv, 10)
+            assert own.exit == real.exit
+            for key, value in json.loads(own.stdout).items():
+                assert type(value) is type(theirs[key]), key
+                if isinstance(value, dict):
+                    assert set(value) <= set(theirs[key]), key
