@@ -25,11 +25,16 @@ Verb = Callable[[Bay, Mapping[str, Any]], dict[str, Any] | None]
 class Control:
     """Serves the socket until `close`."""
 
-    def __init__(self, path: Path, bays: Mapping[str, Bay]) -> None:
-        """Listen at `path`; `bays` by the serial as ordered."""
+    def __init__(self, path: Path | None, bays: Mapping[str, Bay]) -> None:
+        """Listen at `path`, or nowhere; `bays` by the serial as ordered."""
         self.bays = dict(bays)
         self.quit = threading.Event()
-        path.unlink(missing_ok=True)
+        self._server: socketserver.BaseServer | None = None
+        if path is not None:
+            path.unlink(missing_ok=True)
+            self._listen(path)
+
+    def _listen(self, path: Path) -> None:
         control = self
 
         class Line(socketserver.StreamRequestHandler):
@@ -40,13 +45,14 @@ class Control:
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
 
-        self._server = Server(str(path), Line)
-        threading.Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+        server = self._server = Server(str(path), Line)
+        threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """Do what one line says; a mistake is answered, never raised."""

@@ -83,7 +83,7 @@ class Sanitize:
         )
         if self.work:
             share = min(0xFFFE, int(self.work.share * 0x10000))
-            return Answer(count=bits & ~COMPLETED | WORKING, lba=share)
+            return Answer(count=bits | WORKING, lba=share)
         return Answer(count=bits, lba=0xFFFF)
 
     def _erase(self, task: Taskfile) -> Answer:

@@ -3,6 +3,7 @@
     python -m tests.drives.tcmu --kind ata --image FILE --sectors 65536 --serial S1 [--lie NAME[=ARG]]... --control SOCK
     python -m tests.drives.tcmu --shelf SHELF.json --control SOCK         # a list of drives, see tests.drives.shop
     python -m tests.drives.tcmu ask SOCK tell lie=shrinks drive=S1        # speak to a running one
+    python -m tests.drives.tcmu --shelf SHELF.json --console              # speak over standard input: one JSON a line
 
 It prints `ready` and one line per drive (serial, block device, generic device) once the kernel has them, and takes
 them away again at SIGTERM. docs/lab-drives.md has the lies and the verbs of the control socket.
@@ -12,6 +13,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             bay.open()
             bay.plug()
         control = Control(asked.control, bays)
+        if asked.console:
+            threading.Thread(target=_console, args=(control,), daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: control.quit.set())
         for serial, bay in bays.items():
@@ -56,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.drives.tcmu", description=__doc__.split("\n")[0])
-    parser.add_argument("--control", type=Path, required=True, help="socket for commands to the drives")
+    parser.add_argument("--control", type=Path, help="socket for commands to the drives")
+    parser.add_argument("--console", action="store_true", help="take the same commands from standard input as well")
     parser.add_argument("--shelf", type=Path, help="JSON file with a list of drives")
     parser.add_argument("--first", type=int, default=0, help="number of the first bay, where several servers run")
     parser.add_argument("--speed", type=float, default=1.0, help="how much faster than the clock drives work")
@@ -68,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--lie", action="append", default=[], metavar="NAME[=ARG]")
     return parser
+
+
+def _console(control: Control) -> None:
+    """Answer the lines of standard input; its end is the end of the drives."""
+    for number, line in enumerate(sys.stdin.buffer):
+        print(f"answer {number} {json.dumps(control.answer(line))}", flush=True)
+    control.quit.set()
 
 
 def _wish(asked: argparse.Namespace) -> dict[str, Any]:

@@ -260,3 +260,14 @@ def test_a_drive_below_a_threshold_says_it_is_failing(tmp_path: Path) -> None:
     assert ata(drive, 0xB0, features=0xDA, lba=0xC24F00, extended=False).lba & 0xFFFF00 == 0xC24F00
     drive.drive.smart.attribute(5).value = 10
     assert ata(drive, 0xB0, features=0xDA, lba=0xC24F00, extended=False).lba & 0xFFFF00 == 0x2CF400
+
+
+def test_registers_come_back_when_asked_for_and_always_after_an_error(tmp_path: Path) -> None:
+    drive = ssd(tmp_path)
+    identify_12 = bytes([0xA1, 4 << 1, 0x0E, 0, 1, 0, 0, 0, 0, 0xEC, 0, 0])
+    plain = drive.command(identify_12)
+    assert plain.status == 0 and not plain.sense and len(plain.data_in) == 512
+    asked = drive.command(identify_12[:2] + b"\x2e" + identify_12[3:])
+    assert asked.status == 2 and asked.sense[:4] == bytes([0x72, 0x01, 0x00, 0x1D]) and asked.data_in == plain.data_in
+    refused = drive.command(identify_12[:9] + b"\xa1" + identify_12[10:])
+    assert refused.status == 2 and refused.sense[1] == 0x0B and refused.sense[11] == 0x04 and refused.sense[21] == 0x51
