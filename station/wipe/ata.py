@@ -56,8 +56,9 @@ def read(run: Runner, medium: Medium) -> Capabilities:
         return _nothing(f"the drive could not be asked what it offers: {why}")
     refused, notes = _doubts(identity, medium), []
     if not refused:
-        frozen = ata_sanitize.status(run, medium) if identity.sanitize else None
-        refused |= _no_sanitize(identity, frozen)
+        # a locked drive refuses to tell; `ready` unlocks it or stops everything
+        silent = identity.locked or not identity.sanitize
+        refused |= _no_sanitize(identity, None if silent else ata_sanitize.status(run, medium))
         refused |= {name: text for name in ata_security.ERASES if (text := ata_security.why_not(identity, name))}
         second, more = _second_voice(run, medium, identity)
         notes += more
@@ -102,14 +103,14 @@ def _other_serial(identity: Identity, medium: Medium) -> bool:
 
 
 def _no_sanitize(identity: Identity, now: DriveState | None) -> dict[str, str]:
-    if now is None:
+    if not identity.sanitize:
         return dict.fromkeys(SANITIZE_BITS, "the drive has no SANITIZE feature set")
     refused = {
         name: f"the drive has SANITIZE, but not {name}" for name in SANITIZE_BITS if name not in identity.sanitizes
     }
-    if now.phase == "unknown":
+    if now is not None and now.phase == "unknown":
         return dict.fromkeys(SANITIZE_BITS, now.words)
-    if now.phase == "frozen":
+    if now is not None and now.phase == "frozen":
         return dict.fromkeys(SANITIZE_BITS, f"{now.words}: {ata_security.DOCK}")
     if not identity.turns and "sanitize-overwrite" not in refused:  # on flash it would reach less
         refused["sanitize-overwrite"] = "the drive does not say whether it is flash, so it is not known how far it goes"

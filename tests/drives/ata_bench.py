@@ -56,11 +56,12 @@ class AtaBench:
         self.clock = SimulatedClock()
         self.path = self.folder / "drive.img"
         told = Lies.from_words(self.lies)
+        letter = b"Dear Mrs. Kowalska, about your appointment on Tuesday at the clinic. " * 8
+        size = self.spec.sectors * 512
+        (self.folder / "chips.img").write_bytes((letter * (size // len(letter) + 1))[:size])
         drive = AtaDrive(self.spec, self.folder / "chips.img", clock=self.clock, lies=told)
         self.drive = SatDrive(drive)
-        letter = b"Dear Mrs. Kowalska, about your appointment on Tuesday at the clinic. " * 8
-        size = self.drive.capacity() * 512
-        self.path.write_bytes((letter * (size // len(letter) + 1))[:size])
+        self.path.touch()
         write_sidecar(self.path, Sidecar(drive.serial, self.spec.model, "2026-11-25"))
         self.tools = AtaTools({str(self.path): self.drive}, missing=self.missing, mirror=True)
 

@@ -86,10 +86,9 @@ class AtaTools:
         self.drives, self.missing, self.mirror = dict(drives), set(missing), mirror
         self._done: list[Result] = []
         self._seen: dict[str, bytes] = {}
-        for path, drive in self.drives.items() if mirror else ():
-            self._seen[path] = Path(path).read_bytes()
-            _put(drive, 0, self._seen[path])
-            drive.drive.medium.flush()
+        for path in self.drives if mirror else ():
+            self._seen[path] = b""
+            self._show(path)
 
     @property
     def transcript(self) -> tuple[Result, ...]:
@@ -142,7 +141,7 @@ class AtaTools:
         size = drive.capacity() * 512
         with open(path, "r+b") as out:
             os.ftruncate(out.fileno(), size)
-            if not drive.drive.sanitize.busy and not drive.drive.security.locked:
+            if not drive.drive.sanitize.busy and (not drive.drive.security.locked or not self._seen[path]):
                 for at in range(0, size, BLOCK):
                     piece = drive.drive.medium.read(at // 512, min(BLOCK, size - at) // 512)
                     if piece != self._seen[path][at : at + len(piece)]:
