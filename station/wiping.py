@@ -33,6 +33,7 @@ from station.worklog import Job, Worklog, WorklogFull
 from wipe_profiles import Profile
 
 ROOM = 16 * 1024 * 1024  # bytes that must be free beside the journal before a wipe begins
+AT_REST = ("idle", "failed", "succeeded", "frozen")  # phases of a drive that is not at work
 TRANSCRIPT_TYPE = "application/vnd.kitbank.transcript+json"
 
 Announce = Callable[[str], None]
@@ -150,15 +151,16 @@ def _may_go_on(planned: Plan, order: Order, announce: Announce) -> bool:
 
 
 def _failed_by_itself(bench: Bench, report: Report) -> bool:
-    """Tell whether the drive refused or failed a command of its own, is idle now, and another method may be tried.
+    """Tell whether the drive refused or failed a command of its own, is at rest now, and another may be tried.
 
-    A drive that says it succeeded and did not is no drive to try anything else on: it lies, and is set aside.
+    A drive that says it succeeded and did not is no drive to try anything else on: it lies, and is set aside. At
+    rest: its status may still be that of an older sanitize ("succeeded"), and its passwords may be frozen.
     """
     firmware = report.evidence.firmware
     if report.verdict.outcome is Outcome.DONE or firmware is None or firmware.succeeded or report.evidence.stopped:
         return False
     engine = ENGINES.get(report.plan.medium.transport)
-    return engine is not None and engine.state(bench.means.run, report.plan.medium).phase in ("idle", "failed")
+    return engine is not None and engine.state(bench.means.run, report.plan.medium).phase in AT_REST
 
 
 def _without_hidden_areas(
