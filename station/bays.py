@@ -58,10 +58,8 @@ class Daemon:
         self._config, self._now = config, now
         self._group = _group(config.bench.screen_group)
         self._trouble: dict[str, str] = {}
-        config.bays_state.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if self._group is not None:
-            os.chown(config.bays_state.parent, -1, self._group)
-        self._lock = _only_one(config.bays_state.parent / "bench.lock")
+        _folders(config, self._group)
+        self._lock = _only_one(config.bays_folder / "bench.lock")
         self.desk = Desk(config, now, sensor)
         self._watch = Watch(config.stalls)
         self._orders: Orders | None = None
@@ -231,6 +229,18 @@ class Daemon:
         except OSError as error:  # a full disk stops no wipe
             self._trouble["state"] = f"The state cannot be written ({error.strerror})."
         self._published, self._beat = print_, time.monotonic()
+
+
+def _folders(config: Config, group: int | None) -> None:
+    """Make the bench's own folder and the one that screens may look into; raises NotDone."""
+    try:
+        config.bays_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config.screen.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if group is not None:
+            os.chown(config.screen, -1, group)
+            os.chmod(config.screen, 0o750)  # noqa: S103 - its group may look, nobody else
+    except OSError as error:
+        raise NotDone(f"the bench's folders cannot be made: {error}") from error
 
 
 def _only_one(file: Path) -> int:

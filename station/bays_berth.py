@@ -203,8 +203,9 @@ def _done(berth: Berth, around: Around, claim: str, event: str) -> Tile:
 
 
 def _not_run(berth: Berth, around: Around, told: Told) -> Tile:
+    otherwise = "E12" if told.outcome == "REFUSED" else "E26"
     special = {"not-recordable": "E11", "not-recorded": "E18"}
-    code = next((special[one] for one in told.codes if one in special), None) or code_for(told.codes, "E26")
+    code = next((special[one] for one in told.codes if one in special), None) or code_for(told.codes, otherwise)
     return _plain(berth, around, "not-run", code, reasons=told.sentences, can=("acknowledge", "arm"))
 
 

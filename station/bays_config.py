@@ -12,6 +12,7 @@
     hot_ssd = 70
     stagger = 5                              # seconds between two starts of disks that spin
     screen_group = ""                        # the group whose members may leave orders and see the tiles
+    screen_folder = ""                       # where both are; default: the home, which screens need not see
 
 In the practice world a bay may also be a loop device (`/dev/loop3`) or a practice drive (`file:/path/drive.img`).
 """
@@ -50,6 +51,7 @@ class BenchSettings:
     hot_ssd: float = 70.0
     stagger: float = 5.0
     screen_group: str = ""
+    screen_folder: str = ""
 
 
 _LEAST: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -88,10 +90,10 @@ def read_settings(table: Mapping[str, Any], file: Path) -> BenchSettings:
     for key, value in table.items():
         if key not in allowed:
             raise ConfigError(f"{file}: bench.{key} is an unknown key; allowed: {', '.join(allowed)}")
-        if key == "screen_group":
+        if key in ("screen_group", "screen_folder"):
             if not isinstance(value, str):
                 raise ConfigError(f"{file}: bench.{key} must be a text, not {value!r}")
-            values[key] = value
+            values[key] = str(file.absolute().parent / value) if value and key == "screen_folder" else value
             continue
         low, high = _LEAST[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

@@ -59,7 +59,7 @@ class Desk:
     @property
     def folder(self) -> Path:
         """Return the bench's own folder, in which only it writes."""
-        return self.config.bays_state.parent
+        return self.config.bays_folder
 
     @property
     def slots(self) -> Path:

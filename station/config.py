@@ -41,14 +41,24 @@ class Config:
     bench: BenchSettings = field(default_factory=BenchSettings)
 
     @property
+    def screen(self) -> Path:
+        """Return the folder that the bench shares with screens."""
+        return Path(self.bench.screen_folder) if self.bench.screen_folder else self.home / "screen"
+
+    @property
     def orders(self) -> Path:
         """Return the file in which the screen leaves orders; its folder is the only one the screen may write in."""
-        return self.home / "orders" / "orders.sqlite"
+        return self.screen / "orders" / "orders.sqlite"
 
     @property
     def bays_state(self) -> Path:
         """Return the file in which the bench says how its bays are."""
-        return self.home / "bays" / "bays.json"
+        return self.screen / "bays.json"
+
+    @property
+    def bays_folder(self) -> Path:
+        """Return the bench's own folder: what it must not forget, and what its children tell."""
+        return self.home / "bays"
 
     @property
     def journal(self) -> Path:

@@ -64,6 +64,14 @@ def test_bays_have_names_and_the_bench_its_patience(tmp_path: Path) -> None:
     assert (config.bench.stuck_after, config.bench.hot_ssd) == (60.0, 70.0)
 
 
+def test_what_screens_may_see_can_lie_outside_the_home(tmp_path: Path) -> None:
+    config = load(written(tmp_path, 'home = "state"\n[bench]\nscreen_folder = "screen"\nscreen_group = "screens"'))
+    assert config.orders == tmp_path / "screen/orders/orders.sqlite"
+    assert config.bays_state == tmp_path / "screen/bays.json"
+    assert config.bays_folder == tmp_path / "state/bays"
+    assert Config(tmp_path).bays_state == tmp_path / "screen/bays.json"
+
+
 def test_bays_without_names_are_counted(tmp_path: Path) -> None:
     config = load(written(tmp_path, 'bays = ["pci-1", "pci-2"]'))
     assert [bay.name for bay in config.stalls] == ["Bay 1", "Bay 2"]
