@@ -22,11 +22,16 @@ class Queue:
         self._reader = Reader(self._sock)
         self._cid = 0
         self._data: dict[int, bytes] = {}
-        pdu.send(self._sock, pdu.ic_request())
-        self._reader.head()
-        answer = self.fabrics(pdu.CONNECT, struct.pack("<HHH", 0, number, 31), _connect_data(nqn))
-        if answer.status:
-            raise ConnectionError(f"the target refused the connection with status {answer.status:#x}")
+        self._answers: dict[int, Answer] = {}
+        try:
+            pdu.send(self._sock, pdu.ic_request())
+            self._reader.head()
+            answer = self.fabrics(pdu.CONNECT, struct.pack("<HHH", 0, number, 31), _connect_data(nqn))
+            if answer.status:
+                raise ConnectionError(f"the target refused the connection with status {answer.status:#x}")
+        except BaseException:
+            self._sock.close()
+            raise
 
     def close(self) -> None:
         """Hang up."""
@@ -51,10 +56,13 @@ class Queue:
         pdu.send(self._sock, pdu.command(fresh, data if inside else b""))
         return self._cid
 
+    def known(self, cid: int) -> Answer | None:
+        """Return the answer to a command if it came while another was waited for."""
+        return self._answers.pop(cid, None)
+
     def wait(self, wanted: int) -> Answer:
-        """Serve the target until that command is answered."""
-        received = b""
-        while True:
+        """Serve the target until that command is answered; answers to others are kept. Raises `NeverAnswers`."""
+        while wanted not in self._answers:
             try:
                 head = self._reader.head()
             except TimeoutError as error:
@@ -69,13 +77,12 @@ class Queue:
                 (cid,) = struct.unpack_from("<H", head.rest)
                 buffer = bytearray(head.data)
                 self._reader.data_into(memoryview(buffer))
-                received = bytes(buffer)
-                if head.flags & pdu.DATA_SUCCESS and cid == wanted:
-                    return Answer(0, 0, received)
+                if head.flags & pdu.DATA_SUCCESS:
+                    self._answers[cid] = Answer(0, 0, bytes(buffer))
             else:
                 result, _, _, cid, status = struct.unpack_from("<QHHHH", head.rest)
-                if cid == wanted:
-                    return Answer(status >> 1, result, received)
+                self._answers[cid] = Answer(status >> 1, result)
+        return self._answers.pop(wanted)
 
 
 class Initiator:

@@ -78,7 +78,7 @@ class Reader:
     def head(self) -> Head:
         """Wait for the next PDU's header; raises `Closed`."""
         kind, flags, length, offset, total = _COMMON.unpack(self._take(8))
-        if length < 8 or total < length:
+        if kind > R2T or length < 8 or total < length:
             raise Closed(f"a header of {length} in a PDU of {total} bytes is no NVMe/TCP")
         rest = self._take(max(length, min(offset, total)) - 8) if offset else self._take(length - 8)
         return Head(kind, flags, rest[: length - 8], total - 8 - len(rest))
