@@ -171,13 +171,13 @@ def faulty(drive: Drive, number: int, name: str, faults: tuple[Fault, ...]) -> O
 
 def controllers(drives: tuple[Drive, ...]) -> Iterator[Options]:
     """Yield the controllers every guest has, and one PCIe port for each NVMe drive that could be plugged."""
-    yield {"driver": "virtio-scsi-pci", "id": "scsi"}
-    yield {"driver": "mptsas1068", "id": "sas"}
-    yield {"driver": "qemu-xhci", "id": "usb", "p2": 8, "p3": 8}
+    yield {"driver": "virtio-scsi-pci", "id": "scsi-bus"}
+    yield {"driver": "mptsas1068", "id": "sas-bus"}
+    yield {"driver": "qemu-xhci", "id": "usb-bus", "p2": 8, "p3": 8}
     for number in range(NVME_PORTS):
-        yield {"driver": "pcie-root-port", "id": f"port{number}", "chassis": number + 1, "slot": number + 1}
+        yield {"driver": "pcie-root-port", "id": f"nvme-port{number}", "chassis": number + 1, "slot": number + 1}
     if any(drive.bus is Bus.SD for drive in drives):
-        yield {"driver": "sdhci-pci", "id": "sdhost"}
+        yield {"driver": "sdhci-pci", "id": "sd-host"}
 
 
 NVME_PORTS = 6
@@ -194,10 +194,10 @@ def devices(drive: Drive, place: int) -> Iterator[Options]:
     match drive.bus:
         case Bus.NVME if len(drive.stores) == 1:
             # The older way, with the namespace inside: only this one can be plugged into a running guest.
-            yield {"driver": "nvme", "id": drive.name, "serial": drive.serial, "bus": f"port{place}", "drive": top,
+            yield {"driver": "nvme", "id": drive.name, "serial": drive.serial, "bus": f"nvme-port{place}", "drive": top,
                    **sizes}  # fmt: skip
         case Bus.NVME:
-            yield {"driver": "nvme", "id": drive.name, "serial": drive.serial, "bus": f"port{place}"}
+            yield {"driver": "nvme", "id": drive.name, "serial": drive.serial, "bus": f"nvme-port{place}"}
             for number, each in enumerate(drive.stores):
                 yield {"driver": "nvme-ns", "id": f"{drive.name}-ns{number + 1}", "bus": drive.name,
                        "nsid": number + 1, "drive": node(drive, number), "logical_block_size": each.block_size,
@@ -206,13 +206,13 @@ def devices(drive: Drive, place: int) -> Iterator[Options]:
             yield {"driver": "ide-hd", "id": drive.name, "bus": f"ide.{place}", "model": drive.model or "LAB SATA DISK",
                    **disk}  # fmt: skip
         case Bus.SCSI | Bus.SAS:
-            bus = "scsi.0" if drive.bus is Bus.SCSI else "sas.0"
+            bus = f"{drive.bus}-bus.0"
             yield {"driver": "scsi-hd", "id": drive.name, "bus": bus, "scsi-id": place, "vendor": "LABWORKS",
                    "product": drive.model or "LAB SCSI DISK", **disk, **sizes}  # fmt: skip
         case Bus.USB:
-            yield {"driver": "usb-storage", "id": drive.name, "bus": "usb.0", "serial": drive.serial, **reports}
+            yield {"driver": "usb-storage", "id": drive.name, "bus": "usb-bus.0", "serial": drive.serial, **reports}
         case Bus.UAS:
-            yield {"driver": "usb-uas", "id": f"{drive.name}-uas", "bus": "usb.0", "serial": drive.serial}
+            yield {"driver": "usb-uas", "id": f"{drive.name}-uas", "bus": "usb-bus.0", "serial": drive.serial}
             yield {"driver": "scsi-hd", "id": drive.name, "bus": f"{drive.name}-uas.0", "scsi-id": 0, "lun": 0,
                    "vendor": "LABWORKS", "product": drive.model or "LAB UAS DISK", **disk}  # fmt: skip
         case Bus.SD:

@@ -33,7 +33,10 @@ class Monitor:
     def ask(self, command: str, arguments: dict[str, Any] | None = None, deadline: float = 30) -> Any:
         """Run one command and return what it returns; raises `Refused`."""
         with self._one_at_a_time:
-            self._socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
+            try:
+                self._socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n")
+            except OSError as error:
+                raise Refused(f"{command}: QEMU cannot be reached ({error})") from error
             with self._changed:
                 if not self._changed.wait_for(lambda: self._answers or self._closed, deadline):
                     raise Refused(f"{command}: QEMU did not answer within {deadline:g} s")

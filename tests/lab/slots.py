@@ -59,8 +59,8 @@ class Slots:
         device = f"{drive.name}-uas" if drive.bus is Bus.UAS else drive.name
         qmp.ask("device_del", {"id": device})
         qmp.wait_event("DEVICE_DELETED", deadline, device=device)
-        self._places.pop(drive.name)
-        self.drives.pop(drive.name)
+        del self._places[drive.name]
+        del self.drives[drive.name]
         # From the top: a node goes only when nothing lies on it. What was in flight may hold one for a moment.
         names = [each["node-name"] for each in described.nodes(drive)]
         tops = [name for name in names if not name.endswith(("-file", "-format"))]

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.lab.drives import Bus, Drive, Fault
 from tests.lab.fetch import CHECKOUT, Kit
@@ -25,6 +25,9 @@ from tests.lab.talk import PIECE, GuestGone, Overdue, Result, Running, Wire, pac
 
 HOME = "/srv/station"
 """Where the guest mounts its home disk: a station's journal and work log there survive a power cut."""
+
+SCANNED = {Bus.SATA: "ahci", Bus.SAS: "mptsas"}
+"""Buses on which QEMU announces nothing, with their drivers: the guest's kernel is told to look."""
 
 PORTS = 8
 BOOT_SECONDS = 120
@@ -200,9 +203,12 @@ class Guest:
     def device(self, drive: Drive, number: int = 0, deadline: float = 20) -> str:
         """Return the node, such as /dev/sdb, of a drive by its serial; raises `LookupError`. Letters change."""
         until = time.monotonic() + deadline
+        self.settle()
         while True:
-            listed = json.loads(self.run(["lsblk", "--json", "--nodeps", "--output", "NAME,SERIAL,SIZE"]).text)
-            nodes = sorted(each["name"] for each in listed["blockdevices"] if _is_it(drive, each))
+            argv = ["lsblk", "--json", "--nodeps", "--bytes", "--output", "NAME,SERIAL,SIZE"]
+            listed = json.loads(self.run(argv).text)
+            # A drive has its name before it has its size, and udev reads it again when it has.
+            nodes = sorted(each["name"] for each in listed["blockdevices"] if _is_it(drive, each) and each["size"])
             if number < len(nodes):
                 return f"/dev/{nodes[number]}"
             if time.monotonic() > until:
@@ -214,24 +220,25 @@ class Guest:
 
         SATA in QEMU cannot; there a drive that was pulled is found again by a scan, and a new one is refused.
         """
-        if drive.bus is Bus.SATA and drive.name in self._slots.drives:
+        if drive.bus is not Bus.SATA or drive.name not in self._slots.drives:
+            self._slots.plug(self.qmp, drive)
+        if drive.bus in SCANNED:
             self.sh(
-                "for host in /sys/class/scsi_host/*; do "
-                'if [ "$(cat $host/proc_name)" = ahci ]; then echo "- - -" > $host/scan; fi; done'
+                'for host in /sys/class/scsi_host/*; do if [ "$(cat $host/proc_name)" = '
+                f'{SCANNED[drive.bus]} ]; then echo "- - -" > $host/scan; fi; done'
             )
-            return
-        self._slots.plug(self.qmp, drive)
 
     def pull(self, drive: Drive, deadline: float = 30) -> None:
         """Take a drive away, whatever it is doing; raises `Refused` when it is not gone after `deadline` seconds.
 
-        A SATA drive is taken away by the guest's kernel, as with a controller that lost its link. Never pull a UAS
-        drive at work: QEMU 7.2 aborts.
+        A SATA drive is only taken away from the guest's kernel, as by a controller that lost its link. Never pull a
+        UAS drive at work: QEMU 7.2 aborts.
         """
-        if drive.bus is Bus.SATA:
-            self.sh(f"echo 1 > /sys/block/{self.device(drive).removeprefix('/dev/')}/device/delete")
-            return
-        self._slots.pull(self.qmp, drive, deadline)
+        name = self.device(drive).removeprefix("/dev/")
+        if drive.bus is not Bus.SATA:
+            self._slots.pull(self.qmp, drive, deadline)
+        if drive.bus in SCANNED:
+            self.sh(f"echo 1 > /sys/block/{name}/device/delete")
 
     def fail(self, drive: Drive, *faults: Fault, number: int = 0) -> None:
         """Let these things go wrong from now on, and no others; without any the drive is well again.
@@ -279,7 +286,7 @@ class Guest:
         ))  # fmt: skip
 
 
-def _is_it(drive: Drive, listed: Mapping[str, str | None]) -> bool:
+def _is_it(drive: Drive, listed: Mapping[str, Any]) -> bool:
     """Say whether a line of lsblk is this drive. QEMU's SD card has one fixed serial and is known by its name."""
     if drive.bus is Bus.SD:
         return str(listed["name"]).startswith("mmcblk") and "boot" not in str(listed["name"])
