@@ -46,6 +46,7 @@ class Bench:
     protect: tuple[Path, ...] = ()
     bays: tuple[str, ...] = ()
     allow_loop: bool = False
+    may_suspend: bool = False  # suspend the whole machine once to thaw a frozen drive
 
     @property
     def practice(self) -> bool:

@@ -9,6 +9,7 @@
     allow_loop = false              # offer loop devices; practice only
     protect = []                    # further paths whose disks are never offered
     second_opinion = true           # ask pySMART as well
+    may_suspend = false             # suspend the whole machine once to thaw a drive that its firmware froze
 
 Unknown keys are errors, because a misspelt `protect` would protect nothing.
 """
@@ -37,6 +38,7 @@ class Config:
     allow_loop: bool = False
     protect: tuple[Path, ...] = ()
     second_opinion: bool = True
+    may_suspend: bool = False
     stalls: tuple[Bay, ...] = ()  # all bays with their names; `bays` are those of them that the guard knows
     bench: BenchSettings = field(default_factory=BenchSettings)
 
@@ -95,6 +97,7 @@ _KINDS: Mapping[str, type] = {
     "allow_loop": bool,
     "protect": list,
     "second_opinion": bool,
+    "may_suspend": bool,
     "bench": dict,
 }
 
@@ -143,6 +146,7 @@ def parse(data: Mapping[str, Any], file: Path) -> Config:
         allow_loop=data.get("allow_loop", False),
         protect=tuple(base / path for path in data.get("protect", ())),
         second_opinion=data.get("second_opinion", True),
+        may_suspend=data.get("may_suspend", False),
         stalls=stalls,
         bench=read_settings(data.get("bench", {}), file),
     )

@@ -79,4 +79,5 @@ def open_bench(config: Config, now: Callable[[], datetime], means: Means | None 
             protect=config.ours,
             bays=config.bays,
             allow_loop=config.allow_loop,
+            may_suspend=config.may_suspend,
         )

@@ -26,7 +26,7 @@ from station.bench import EVIDENCE_TYPE, Bench, Order, Report, exit_answered, ho
 from station.errors import GuardRefused, OutcomeUnknown, UsageError
 from station.guard import Target
 from station.health import health_at
-from station.preparing import unhide
+from station.preparing import settled, unhide
 from station.wipe import ENGINES, Plan
 from station.wipe.acting import execute, resumable
 from station.worklog import Job, Worklog, WorklogFull
@@ -60,11 +60,12 @@ def wipe_one(
     """
     refused: tuple[str, ...] = ()
     report: Report | None = None
+    path, before = settled(bench, path, order.confirm, announce)
     while True:
         profile, planned = plan_for(bench, path, order.profile, without=refused)
         if report is not None and not _may_go_on(planned, order, announce):
             return report
-        notes = _agreed(planned, order)
+        notes = (*before, *_agreed(planned, order))
         after = exit_answered(bench, planned.medium.identity, order)
         plan_digest = _prove_recordable(bench, planned)
         if planned.unhide:
