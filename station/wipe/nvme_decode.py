@@ -210,10 +210,7 @@ def namespace(data: bytes) -> Namespace:
 
 def sanitize_log(data: bytes) -> SanitizeLog:
     """Decode log page 81h, 512 bytes. A status that no specification names is refused."""
-    if len(data) != LOG_BYTES:
-        raise NotThat(f"the sanitize log has {LOG_BYTES} bytes, and these are {len(data)}")
-    if len(set(data)) == 1 and data[0]:
-        raise NotThat(f"these {LOG_BYTES} bytes are all {data[0]:02X}: nothing answered")
+    _whole(data, LOG_BYTES, "the sanitize log")
     progress, status, command = struct.unpack_from("<HHI", data)
     if status & 0b111 > DONE_NO_DEALLOC or status >> 10 or command >> 11:
         raise NotThat(f"this is no sanitize log: status {status:#06x} about command {command:#010x} means nothing")
@@ -260,10 +257,16 @@ def lock(data: bytes) -> Lock | None:
 
 
 def _whole(data: bytes, length: int, name: str) -> None:
+    """Refuse what cannot be a structure at all: another length, nothing but one byte, or the text that a tool prints.
+
+    Every structure here has reserved bytes, which are zero; printed text has no zero byte anywhere.
+    """
     if len(data) != length:
         raise NotThat(f"{name} has {length} bytes, and these are {len(data)}")
-    if len(set(data)) == 1:
+    if len(set(data)) == 1 and (data[0] or length == IDENTIFY_BYTES):
         raise NotThat(f"{name}: these {length} bytes are all {data[0]:02X}, so nothing answered")
+    if 0 not in data:
+        raise NotThat(f"{name}: not one of these {length} bytes is zero, so this is printed text, or noise")
 
 
 def _number(data: bytes, at: int, length: int) -> int:
