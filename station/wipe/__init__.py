@@ -11,7 +11,7 @@ from types import MappingProxyType
 from station.health import Health
 from station.media import Medium
 from station.run import Runner
-from station.wipe import ata, mmc, overwrite, scsi, usb
+from station.wipe import ata, mmc, nvme, overwrite, scsi, usb
 from station.wipe.methods import Capabilities, Engine, Method
 from station.wipe.planning import Option, Plan
 from station.wipe.planning import plan as plan_with
@@ -19,7 +19,9 @@ from wipe_profiles import Profile
 
 __all__ = ["ENGINES", "Capabilities", "Engine", "Method", "Option", "Plan", "can_do", "plan"]
 
-ENGINES: Mapping[str, Engine] = MappingProxyType({"ata": ata, "mmc": mmc, "scsi": scsi, "usb": usb})
+ENGINES: Mapping[str, Engine] = MappingProxyType(
+    {"ata": ata, "mmc": mmc, "nvme": nvme, "scsi": scsi, "usb": usb}
+)
 """Transport -> the engine of its firmware methods; overwriting is there for every transport."""
 
 _NOTHING_HIDDEN = ("nvme", "file")  # no host protected area or device configuration overlay exists there
