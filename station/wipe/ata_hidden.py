@@ -111,7 +111,7 @@ def remove(act: Act, rescan: Rescan | None = None) -> Unhidden:
         act.target.still_same() if not done else None
         step = _next_step(found, act.medium.path)
         if step:
-            act.note("command", argv=list(step), method="unhide")
+            act.note("unhiding", argv=list(step))  # no "command": that would be one of a wipe
             act.run(step, DEADLINE)
             if not _grew(act, identity, found, step):
                 return _refused(act, found, step, size)
