@@ -46,7 +46,7 @@ class Policy:
     """What this charity asks before lending. `grade`: the worst accepted, A to D. `inventory_days`: None = no limit.
 
     `check_share`: per cent of each day's wipes that another person should look at (`custody.checks`); a request to
-    people, and no part of the gate.
+    people, and no part of the gate. `other_station`: the second check must come from another station than the wipe.
     """
 
     claim: Claim = Claim.CLEAR
@@ -56,6 +56,7 @@ class Policy:
     inventory_days: int | None = None
     acceptance: bool = False
     check_share: int = 20
+    other_station: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def _medium(facts: Facts, device: str, medium: MediumIdentity, wanted: Claim, po
         for other in sorted(facts.devices_holding(name) - {facts.canonical(device)})
     )
     counting = _counting(facts, device, medium, wanted)
-    seen = [wipe for wipe in counting if not policy.second_check or _checked(facts, wipe)]
+    seen = [wipe for wipe in counting if not policy.second_check or _checked(facts, wipe, policy)]
     if not counting:
         reasons.append(_why_no_wipe_counts(facts, device, medium, wanted))
     elif not seen:
@@ -289,11 +290,15 @@ def _turned_down(facts: Facts, wipe: Event) -> bool:
     )
 
 
-def _checked(facts: Facts, wipe: Event) -> bool:
-    """Tell whether a second person agreed: both signed in, both in a role that may, and not the same."""
+def _checked(facts: Facts, wipe: Event, policy: Policy) -> bool:
+    """Tell whether a second person agreed: both signed in, both in a role that may, and not the same.
+
+    Where policy says so they did it at two stations: root on one can write two people's names.
+    """
     return any(
         e.body["wipe"] == wipe.hash and e.body["agreed"] and second_person(facts, wipe, e, CHECKERS)
         for e in facts.of("medium.checked")
+        if e.origin != wipe.origin or not policy.other_station
     )
 
 

@@ -183,6 +183,7 @@ def policy_of(event: Event) -> Policy:
             grade=str(said["grade"]),
             inventory_days=int(days) if days is not None else None,
             acceptance=bool(said.get("acceptance", False)),
+            other_station=bool(said.get("other_station", False)),
         )
     except (KeyError, TypeError, ValueError):
         return Policy()

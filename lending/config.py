@@ -23,7 +23,7 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_CLAIM": "least claim of a wipe that may be lent: clear, purge or destroy (default clear)",
     "KITBANK_POLICY_GRADE": "worst grade that may be lent, A to D (default C)",
     "KITBANK_POLICY_TESTS": "names of tests that must have passed, comma between (default electrical)",
-    "KITBANK_POLICY_SECOND_CHECK": "yes when a second person must have checked every wipe (default no)",
+    "KITBANK_POLICY_SECOND_CHECK": "yes: a second person checks every wipe; other-station: elsewhere (default no)",
     "KITBANK_POLICY_ACCEPTANCE": "yes when a supervisor who did not wipe must accept every wipe (default no)",
     "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
@@ -134,13 +134,15 @@ def _policy(values: Mapping[str, str]) -> Policy:
         raise ConfigError(f"KITBANK_POLICY_CLAIM is {claim!r}; it must be clear, purge or destroy")
     if grade not in ("A", "B", "C", "D"):
         raise ConfigError(f"KITBANK_POLICY_GRADE is {grade!r}; it must be A, B, C or D")
-    for name, said in (("SECOND_CHECK", second), ("ACCEPTANCE", accept)):
-        if said not in ("yes", "no"):
-            raise ConfigError(f"KITBANK_POLICY_{name} is {said!r}; it must be yes or no")
+    if second not in ("yes", "no", "other-station"):
+        raise ConfigError(f"KITBANK_POLICY_SECOND_CHECK is {second!r}; it must be yes, no or other-station")
+    if accept not in ("yes", "no"):
+        raise ConfigError(f"KITBANK_POLICY_ACCEPTANCE is {accept!r}; it must be yes or no")
     names = (values["KITBANK_POLICY_TESTS"] or "electrical").split(",")
     return Policy(
         claim=Claim(claim),
-        second_check=second == "yes",
+        second_check=second != "no",
+        other_station=second == "other-station",
         tests=tuple(name.strip() for name in names if name.strip()),
         grade=grade,
         inventory_days=_whole("KITBANK_POLICY_INVENTORY_DAYS", days, 1) if days else None,

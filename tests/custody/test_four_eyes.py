@@ -196,3 +196,12 @@ def test_one_wipe_is_checked_and_accepted_and_not_one_checked_and_another_accept
     assert story.codes(policy=policy) == {"not-accepted"}
     story.bench("medium.accepted", M1.id, accepted(first))
     assert story.codes(policy=policy) == set()
+
+
+def test_policy_may_ask_for_the_second_person_at_another_station() -> None:
+    story, wipe = told()
+    story.bench("medium.checked", M1.id, checked(wipe))
+    assert story.codes(policy=EYES) == set()
+    assert story.codes(policy=replace(EYES, other_station=True)) == {"not-checked"}
+    story.other("medium.checked", M1.id, checked(wipe))
+    assert story.codes(policy=replace(EYES, other_station=True)) == set()

@@ -25,6 +25,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
             "KITBANK_HOME": str(tmp_path), "KITBANK_WORLD": "practice", "DATABASE_URL": "postgres://u:p@h/d",
             "SECRET_KEY_FILE": str(tmp_path / "secret"), "KITBANK_POLICY_CLAIM": "purge", "KITBANK_POLICY_GRADE": "B",
             "KITBANK_POLICY_TESTS": "electrical, screen", "KITBANK_POLICY_SECOND_CHECK": "yes",
+            "KITBANK_POLICY_ACCEPTANCE": "yes", "KITBANK_POLICY_CHECK_SHARE": "35",
             "KITBANK_POLICY_INVENTORY_DAYS": "30", "KITBANK_HOST_ADDRESS": "https://kit.example.org/",
             "KITBANK_STATION_CONFIG": "someone else's", "PATH": "/bin",
         }
@@ -34,7 +35,16 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert (config.host_address, config.label_host) == ("https://kit.example.org", "kit.example.org")
     policy = config.policy
     assert (policy.claim, policy.grade, policy.tests) == (Claim.PURGE, "B", ("electrical", "screen"))
-    assert (policy.second_check, policy.inventory_days) == (True, 30)
+    assert (policy.second_check, policy.other_station, policy.inventory_days) == (True, False, 30)
+    assert (policy.acceptance, policy.check_share) == (True, 35)
+
+
+def test_a_second_check_may_be_asked_for_at_another_station(tmp_path: Path) -> None:
+    asked = {"KITBANK_HOME": str(tmp_path), "KITBANK_POLICY_SECOND_CHECK": "other-station"}
+    policy = from_environment(asked).policy
+    assert (policy.second_check, policy.other_station) == (True, True)
+    plain = from_environment({"KITBANK_HOME": str(tmp_path)}).policy
+    assert (plain.second_check, plain.other_station, plain.acceptance, plain.check_share) == (False, False, False, 20)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +55,10 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("DATABASE_URL", "mysql://x", "postgresql:// or sqlite:///"),
         ("KITBANK_POLICY_CLAIM", "none", "clear, purge or destroy"),
         ("KITBANK_POLICY_GRADE", "E", "A, B, C or D"),
-        ("KITBANK_POLICY_SECOND_CHECK", "maybe", "yes or no"),
+        ("KITBANK_POLICY_SECOND_CHECK", "maybe", "yes, no or other-station"),
+        ("KITBANK_POLICY_ACCEPTANCE", "maybe", "yes or no"),
+        ("KITBANK_POLICY_CHECK_SHARE", "19", "20 to 100"),
+        ("KITBANK_POLICY_CHECK_SHARE", "some", "20 to 100"),
         ("KITBANK_POLICY_INVENTORY_DAYS", "0", "whole number"),
         ("KITBANK_WORKERS", "two", "whole number"),
         ("SECRET_KEY_FILE", "/nowhere/at/all", "cannot be read"),
