@@ -131,7 +131,7 @@ class Daemon:
 
     def _forget_retired(self) -> None:
         """Take away the tiles of drives whose destruction is on record."""
-        waiting = [name for name, entry in self.desk.memory.unsettled.items() if entry.why == "destroy"]
+        waiting = [name for name, entry in self.desk.memory.unsettled.items() if entry.why != "running"]
         if not waiting or time.monotonic() - self._looked_retired < RETIRED_EVERY:
             return
         self._looked_retired = time.monotonic()

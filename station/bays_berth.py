@@ -43,7 +43,7 @@ class Berth:
     medium: Medium | None = None
     since: str = ""
     look: Mapping[str, Any] | None = None
-    looking: bool = False
+    looked: float = 0.0  # when
     armed: Armed | None = None
     wrong: int = 0
     wait_until: float = 0.0
@@ -133,9 +133,12 @@ def _unfinished(
     berth: Berth, around: Around, code: str, unfinished: Mapping[str, Any] | None, why: tuple[str, ...]
 ) -> Tile:
     """Return the tile of a drive whose wipe broke off: how far it was, and whether it can go on from there."""
-    at = unfinished["percent"] if unfinished and unfinished["goes_on"] else None
+    goes_on = bool(unfinished and unfinished["goes_on"])
+    at = unfinished["percent"] if unfinished and goes_on else None
     if at is not None:
         words = f"Interrupted at {at:.0f} %. Type the last four to go on."
+    elif goes_on:
+        words = "Interrupted while the drive erased itself. Type the last four: it is asked what became of that."
     else:
         words = "Interrupted. It must begin anew: type the last four."
     return _plain(

@@ -74,7 +74,8 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
         whole = broken.size * max(1, len(broken.passes))
         done = broken.reached.upto + len(broken.done) * broken.size
         same = resumable(planned, broken) is not None
-        found["unfinished"] = {"percent": 100 * min(done, whole) / whole, "profile": broken.profile, "goes_on": same}
+        percent = None if broken.command else 100 * min(done, whole) / whole  # only the drive knows how far that is
+        found["unfinished"] = {"percent": percent, "profile": broken.profile, "goes_on": same}
     return found
 
 
@@ -122,8 +123,11 @@ def wipe(task: dict[str, Any]) -> int:
         profile=order.profile,
         told=told,
     )
-    gate = Gate(slot, said, passes=task["passes"], limit=task["heat"]["limit"], first=lambda: _still(armed))
-    Thermometer(Heat(**task["heat"]), gate.warm).start()
+    heat = Heat(**task["heat"])
+    gate = Gate(
+        slot, said, passes=task["passes"], limit=heat.limit, spins=task["spins"], first=lambda: _still(armed)
+    )
+    Thermometer(heat, gate.warm).start()
     means = Means(os.urandom, show=gate.show, clock=gate.clock)
     try:
         with open_bench(config_of(task["config"]), now, means) as bench:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from custody.media import MediumIdentity
+from station.bays_codes import code_for
 from station.bays_launch import launch, watch
 from station.bays_memory import Unsettled
 from station.bays_slot import Said, Slot, Told, Who, Wish, alive, states_of, who_is
@@ -84,6 +85,18 @@ class Child:
                 _kill(pid, signal.SIGCONT)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.who.pid, signal.SIGKILL)
+
+    def left_open(self, *, here: bool) -> tuple[str, str, tuple[str, ...]]:
+        """Return why its drive is unsettled now, with code and sentences; `here`: the drive is still in its bay."""
+        told = self.told
+        if self.pulled is not None or not here:
+            return "pulled", "E13", told.sentences
+        if self.cancelled is not None:
+            return "interrupted", "E24", (f"Stopped by {self.by}.",)
+        if not told.outcome:
+            return "interrupted", "E16", ("The program that wiped it ended in the middle.",)
+        code = "E18" if "not-recorded" in told.codes else code_for(told.codes, "E17")
+        return "unknown", code, told.sentences
 
     def close(self) -> None:
         """Let go of its handle and its slot, and take the slot's file away: what it said is kept elsewhere by now."""

@@ -16,7 +16,7 @@ from custody.media import MediumIdentity
 from station.badges import DECIDERS, must_be, reference, sign_in
 from station.bays_berth import Around, Berth, aside, tile_of
 from station.bays_children import Child, adopt, start
-from station.bays_codes import code_for
+from station.bays_config import Bay
 from station.bays_launch import task_config
 from station.bays_looks import Looks, key
 from station.bays_memory import Memory, Settled, Unsettled
@@ -30,6 +30,7 @@ from station.media import Medium, NotAMedium, medium_at
 from station.orders import Order
 
 FIRMWARE_PATIENCE = 1_800.0  # seconds added to twice the drive's own estimate
+AGAIN_EVERY = 15.0  # seconds
 NEWS_WITHIN = 3.0  # seconds in which the news that a drive was pulled may be later than the failure of its wipe
 Sensor = Callable[[Medium], str]
 
@@ -85,11 +86,13 @@ class Desk:
         return None
 
     def child(self, berth: Berth) -> Child | None:
-        """Return the child at work on the drive in a bay."""
-        return self.children.get(berth.medium.identity.id) if berth.medium else None
+        """Return the child at work on the drive in a bay, or still ending because that drive was pulled before."""
+        child = self.children.get(berth.medium.identity.id) if berth.medium else None
+        return child if child and (child.pulled is not None or _at(child, berth.medium)) else None
 
     def place(self, seen: Seen) -> None:
         """Take in who came and who went since the last time."""
+        self._more_berths(seen)
         for berth in self.berths:
             there = seen.media.get(berth.bay.name)
             if key(there) == key(berth.medium):
@@ -99,15 +102,24 @@ class Desk:
             berth.enter(there, self.now().isoformat(timespec="seconds"))
             if there is not None:
                 self._came(berth, there)
+        configured = {bay.name for bay in self.config.stalls}
+        self.berths = [one for one in self.berths if one.medium or one.bay.name in configured]
         ids = [one.medium.identity.id for one in self.berths if one.medium]
         for berth in self.berths:
             berth.twin = berth.medium is not None and ids.count(berth.medium.identity.id) > 1
+
+    def _more_berths(self, seen: Seen) -> None:
+        """Add a place for each further medium in one bay: the other namespaces of an NVMe drive."""
+        known = {one.bay.name for one in self.berths}
+        for name, medium in seen.media.items():
+            if name not in known:
+                self.berths.append(Berth(Bay(name, medium.bay), len(self.berths) + 1))
 
     def _left(self, berth: Berth, medium: Medium) -> None:
         name = medium.identity.id
         self.looks.drop(berth.bay.name)
         child = self.children.get(name)
-        if child is not None and child.sequence == medium.sequence and child.path == medium.path:
+        if child is not None and _at(child, medium):
             child.pulled = self.monotonic()
             self.keep(medium.identity, berth.bay.name, "running", "E13", ("It was pulled out in the middle.",))
         elif self.monotonic() - berth.broke_off < NEWS_WITHIN and name in self.memory.unsettled:
@@ -121,7 +133,7 @@ class Desk:
         child = self.children.get(medium.identity.id)
         if child is None:
             self.look(berth)
-        elif (child.path, child.sequence) == (medium.path, medium.sequence):
+        elif _at(child, medium):
             child.pulled, child.bay = None, berth.bay.name
 
     # -- looks -----------------------------------------------------------------------------------------------
@@ -142,8 +154,13 @@ class Desk:
             berth = self.berth(name)
             if berth is None or berth.medium is None or key(medium) != key(berth.medium):
                 continue
-            berth.look = answer
+            berth.look, berth.looked = answer, self.monotonic()
             self._looked(berth, berth.medium, answer)
+        for berth in self.berths:  # a drive that erases itself is asked again until it has finished
+            busy = ((berth.look or {}).get("state") or {}).get("phase") == "working"
+            late = self.monotonic() - berth.looked > AGAIN_EVERY and not self.looks.busy(berth.bay.name)
+            if busy and late and berth.medium is not None and self.child(berth) is None:
+                self.looks.begin(berth.bay.name, berth.medium, self.profile())
 
     def _looked(self, berth: Berth, medium: Medium, answer: Mapping[str, Any]) -> None:
         """Keep it when the drive's own log says that a wipe of it ended UNKNOWN and nobody dealt with that."""
@@ -208,6 +225,7 @@ class Desk:
             "stoppable": plan.get("stoppable", True),
             "cancel": plan.get("cancel", ""),
             "patience": 2 * plan.get("seconds", 0.0) + FIRMWARE_PATIENCE if plan.get("by_firmware") else 0.0,
+            "spins": medium.rotational,
             "heat": {"limit": limit, "sensor": self.sensor(medium), "path": asked},
         }
         try:
@@ -250,8 +268,9 @@ class Desk:
 
     def _ended(self, child: Child) -> None:
         told, identity, name = child.told, child.identity, child.identity.id
-        berth = next((one for one in self.berths if one.medium and one.medium.identity.id == name), None)
-        here = berth is not None and key(self.there(berth)) == key(berth.medium) and self._same(berth, child)
+        same = [one for one in self.berths if one.medium and one.medium.identity.id == name]
+        berth = next((one for one in same if _at(child, one.medium)), next(iter(same), None))
+        here = berth is not None and key(self.there(berth)) == key(berth.medium) and _at(child, berth.medium)
         if told.outcome == "DONE" and told.event:
             settled = Settled(child.who.boot, child.sequence, told.claim, told.event, self.now().isoformat())
             with suppress(NotDone):  # the journal has it; at worst the tile is not green after a restart
@@ -259,26 +278,13 @@ class Desk:
         elif told.outcome in ("REFUSED", "NOT_RUN") or (not told.outcome and not told.touched):
             self._as_before(identity, child.before)
         else:
-            self._unknown(child, told, here=here)
+            why, code, texts = child.left_open(here=here)
+            self.keep(identity, child.bay, why, code, texts, event=told.event)
         if berth is not None:
             berth.broke_off = self.monotonic() if told.resumable and child.cancelled is None else float("-inf")
             berth.result = told if here and told.outcome in ("DONE", "REFUSED", "NOT_RUN") else None
             if told.outcome != "DONE" or not here:
                 self.look(berth)
-
-    def _same(self, berth: Berth, child: Child) -> bool:
-        return berth.medium is not None and berth.medium.sequence == child.sequence
-
-    def _unknown(self, child: Child, told: Told, *, here: bool) -> None:
-        code = "E18" if "not-recorded" in told.codes else code_for(told.codes, "E17")
-        why, texts = "unknown", told.sentences
-        if child.pulled is not None or not here:
-            why, code = "pulled", "E13"
-        elif child.cancelled is not None:
-            why, code, texts = "interrupted", "E24", (f"Stopped by {child.by}.",)
-        elif not told.outcome:
-            why, code, texts = "interrupted", "E16", ("The program that wiped it ended in the middle.",)
-        self.keep(child.identity, child.bay, why, code, texts, event=told.event)
 
     def _as_before(self, identity: MediumIdentity, before: Unsettled | None) -> None:
         with suppress(NotDone):
@@ -336,3 +342,8 @@ class Desk:
             berth.busy = holder(self.config.worklogs / f"{berth.medium.identity.id}.jsonl") is not None
             if was and not berth.busy:
                 self.look(berth)
+
+
+def _at(child: Child, medium: Medium | None) -> bool:
+    """Tell whether a child works on this very medium, under the name and number it has now."""
+    return medium is not None and (child.path, child.sequence) == (medium.path, medium.sequence)

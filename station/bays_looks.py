@@ -45,6 +45,10 @@ class Looks:
         """Return how many are under way."""
         return len(self._looks)
 
+    def busy(self, bay: str) -> bool:
+        """Tell whether a look at this bay is under way."""
+        return bay in self._looks
+
     def begin(self, bay: str, medium: Medium, profile: str) -> str:
         """Begin to look at the drive in a bay; return why that is not possible, or ""."""
         self.drop(bay)

@@ -13,6 +13,7 @@ import pyudev
 
 from station.bays_config import FILE, LOOP, Bay
 from station.media import Medium, NotAMedium, medium_of, practice_drive
+from station.ours import socket_of
 from station.system import DISKS, Device, System
 
 UDEV = Path("/run/udev/control")  # udevd's own socket: where it is, udev runs
@@ -51,14 +52,14 @@ class Watch:
 
     def see(self) -> Seen:
         """Return what is there now. A device that did not change since is not read again."""
-        places = {bay.place: bay.name for bay in self._stalls}
+        places = {socket_of(bay.place): bay.name for bay in self._stalls}
         media: dict[str, Medium] = {}
         outside: list[str] = []
         for device in self._devices():
             medium = self._medium(device)
-            name = places.get(medium.bay) or places.get(medium.path)
+            name = places.get(socket_of(medium.bay)) or places.get(medium.path)
             if name and medium.size:
-                media[name] = medium
+                media[f"{name}, part {medium.identity.namespace or medium.path}" if name in media else name] = medium
             elif medium.size and not medium.practice:
                 outside.append(medium.path)
         for bay in self._stalls:

@@ -200,9 +200,17 @@ def _state_reasons(device: Device, bays: Collection[str], system: System) -> Ite
     if not device.size and not device.name.startswith("loop"):
         yield Reason("empty", f"{node} has no medium in it, or has just gone", node)
     bay = properties(device, system).get("ID_PATH", "") if bays else ""
-    if bays and bay not in bays:
+    if bays and socket_of(bay) not in map(socket_of, bays):
         place = f"in {bay}" if bay else "in no known socket"
         yield Reason("bay", f"{node} is {place}, which is none of the configured bays", node)
+
+
+def socket_of(id_path: str) -> str:
+    """Return the socket that udev's ID_PATH names: all namespaces of an NVMe drive sit in the same one.
+
+    Source: systemd, udev-builtin-path_id.c: the namespace is added as `-nvme-<nsid>`.
+    """
+    return re.sub(r"-nvme-\d+$", "", id_path)
 
 
 def _kernel_says(node: str) -> tuple[bool, list[Reason]]:
