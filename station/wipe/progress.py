@@ -69,9 +69,9 @@ class Meter:
 
     def share(self, done: float | None, words: str) -> None:
         """Note what the drive says of its own work: a share from 0 to 1, or None when it does not tell."""
-        name, total = self._stages[self._at]
+        name, total = self._stages[self._at] if self._at >= 0 else ("made ready", 0)
         self._words = words
-        if done is None:
+        if done is None or self._at < 0:
             self._shown = self._clock()
             self._show(Progress(name, 0, 0, 0.0, None, words))
             return
