@@ -71,7 +71,6 @@ def main(words: Sequence[str] | None = None) -> int:
         err=sys.stderr,
         json=arguments.json,
         input=sys.stdin,
-        input=sys.stdin,
     )
     try:
         done: int = arguments.does(session, arguments)
