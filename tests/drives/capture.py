@@ -286,10 +286,12 @@ def sas_power_cut(s: Scene) -> None:
 
 def sas_format(s: Scene) -> None:
     s("sg_format", "--format", "--quick", "--early", "DEV")
-    for _ in range(8):
-        s("sg_requests", "DEV")
-        s("sg_requests", "--progress", "DEV")
+    for _ in range(8):  # by the generic device: opening the disk waits in the kernel until the format is over
+        s("sg_requests", "SG")
+        s("sg_requests", "--progress", "SG")
         time.sleep(1)
+    s("sg_format", "--format", "--quick", "--early", "DEV")
+    s("sg_requests", "DEV")
     s("sg_format", "--format", "--quick", "--wait", "DEV", deadline=180)
     s("sg_requests", "DEV")
 
@@ -345,6 +347,7 @@ SCSI: Mapping[str, tuple[Story, Mapping[str, Any]]] = {
     "sanitize-awaited": (sas_sanitize_awaited, {}),
     "sanitize-power-cut": (sas_power_cut, {}),
     "sanitize-fails": (sas_sanitize("--block", polls=6), {"lies": ["fails-at-65535"]}),
+    "sanitize-fails-ause": (sas_sanitize("--block", "--ause", polls=6), {"lies": ["fails-at-65535"]}),
     "sanitize-stuck": (sas_sanitize("--block", polls=4), {"lies": ["progress-stuck"]}),
     "sanitize-status-unchanged": (sas_sanitize("--block", polls=3), {"lies": ["status-unchanged"]}),
     "sanitize-refused": (sas_sanitize("--block", polls=2), {"lies": ["refuses-sanitize"]}),
