@@ -3,17 +3,20 @@
 #   make run ONCE=1 HOME_DIR=DIR     the same, leaves everything under DIR, ends; exit 0 only if every step held
 #   make test                        every test; what this machine cannot start is listed at the end
 #   make lint                        ruff, mypy and the import contracts only
+#   make lab                         drives that lie, fail and lose power, in a virtual machine; about half an hour
+#   make soak                        the same, hundreds of times; about two hours
 #   make bench                       the figures of benchmarks/ (needs root for a loop device)
 #   make lock                        pin newer versions of what setup.py asks for
 #   make clean                       forget the environment and everything built; your data is not here
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock wheel clean
+.PHONY: help run test lint lab lab-slice soak bench lock wheel clean
 
 ONCE ?=
 HOME_DIR ?=
 PYTEST_ARGS ?=
+ONLY ?=
 WORKERS ?= 2
 
 help:
@@ -30,6 +33,19 @@ test:
 lint:
 	@bash tools/setup.sh test
 	@.venv/bin/python -m pytest -q tests/test_linters.py tests/test_architecture.py
+
+lab:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.lab $(if $(ONLY),--only $(ONLY))
+
+# What every submission runs of the lab: some minutes.
+lab-slice:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.lab --slice
+
+soak:
+	@bash tools/setup.sh test
+	@.venv/bin/python -m tests.lab --soak $(if $(ONLY),--only $(ONLY))
 
 bench:
 	@bash tools/setup.sh test

@@ -14,11 +14,6 @@ from tests.lab.vm import Guest
 MIB = 1 << 20
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known also to runs whose settings do not name it."""
-    config.addinivalue_line("markers", "lab: needs the lab's virtual machine (python -m tests.lab fetch)")
-
-
 @pytest.fixture(scope="session")
 def kit() -> Kit:
     """Return what a guest is booted from; skip where it is not fetched, with what is missing."""
