@@ -142,8 +142,8 @@ def opened(pdf: bytes) -> Opened:
         status = validate_pdf_signature(found, trust)
         fits = status.intact and status.valid and status.coverage == SignatureCoverageLevel.ENTIRE_FILE
         _, before, after, _ = (int(number) for number in found.byte_range)
-        cms = found.pkcs7_content
-        exact = pdf[before:after] == b"<" + cms.hex().upper().encode() + b">" and _der_length(cms) == len(cms)
+        cms = _as_it_must_be(found)
+        exact = pdf[before:after] == b"<" + cms.hex().upper().encode() + b">"
         attachments = _attachments(found.reader)
     except _BROKEN as error:
         raise BadEvent(f"this is no PDF that Kitbank signed ({type(error).__name__}: {error})") from error
@@ -190,6 +190,29 @@ def _attachments(reader: Any) -> dict[str, bytes]:
     for place in range(0, len(listed), 2):  # only asking for one item resolves the reference that stands there
         found[str(listed[place])] = bytes(listed[place + 1]["/EF"]["/F"].data)
     return found
+
+
+def _as_it_must_be(found: Any) -> bytes:
+    """Return the signature's bytes (RFC 5652, 5.1 and 5.3) built anew: whatever is not signed itself has one value only.
+
+    Version numbers, algorithm names and the signer's name stand outside what is signed, and no reader looks at them all.
+    """
+    cert, signer = found.signer_cert, found.signer_info
+    one, sha256 = b"\x02\x01\x01", bytes.fromhex("300d06096086480165030402010500")
+    issued = _der(0x30, cert.issuer.dump(), cert["tbs_certificate"]["serial_number"].dump())
+    rsa_sha256 = bytes.fromhex("300d06092a864886f70d01010b0500")
+    attributes, signature = signer["signed_attrs"].dump(), signer["signature"].dump()
+    signer_infos = _der(0x31, _der(0x30, one, issued, sha256, attributes, rsa_sha256, signature))
+    data = bytes.fromhex("300b06092a864886f70d010701")
+    inner = _der(0x30, one, _der(0x31, sha256), data, _der(0xA0, cert.dump()), signer_infos)
+    return _der(0x30, bytes.fromhex("06092a864886f70d010702"), _der(0xA0, inner))
+
+
+def _der(tag: int, *inside: bytes) -> bytes:
+    """Return a DER value (X.690, 8.1) around these."""
+    data = b"".join(inside)
+    size = len(data).to_bytes((len(data).bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (size if len(data) < 128 else bytes([0x80 | len(size)]) + size) + data
 
 
 def _der_length(der: bytes) -> int:

@@ -48,8 +48,18 @@ function parts(value) {
   return found;
 }
 
-const SHA256 = "608648016503040201", DIGEST = "2a864886f70d010904";
-const RSA = ["2a864886f70d010101", "2a864886f70d01010b"]; // rsaEncryption, sha256WithRSAEncryption (RFC 8017, appendix C)
+function encoded(tag, ...inside) {
+  const length = inside.reduce((sum, one) => sum + one.length, 0);
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  const out = new Uint8Array(1 + size.length + length);
+  out.set([tag, ...size]);
+  inside.reduce((place, one) => { out.set(one, place); return place + one.length; }, 1 + size.length);
+  return out;
+}
+
+const SIGNED_DATA = unhex("06092a864886f70d010702"), DATA = unhex("300b06092a864886f70d010701"), ONE = unhex("020101");
+const SHA256 = unhex("300d06096086480165030402010500"), RSA_SHA256 = unhex("300d06092a864886f70d01010b0500");
+const DIGEST = "2a864886f70d010904"; // messageDigest (RFC 5652, 11.2)
 
 // The signature on a PDF (RFC 5652 inside PDF 32000-1, 12.8): returns the SHA-256 of the signer's X.509 certificate.
 async function pdfSigner(data) {
@@ -60,6 +70,7 @@ async function pdfSigner(data) {
   if (first !== 0 || before >= after || after + rest !== data.length) {
     throw new Bad("the signature does not cover the whole PDF: something was added or cut off");
   }
+  // Every byte in the hole is then signed, or the signature, or what it must be (RFC 5652, 5.1): nothing can hide there.
   const hole = /^<([0-9A-F]+)>$/.exec(text.slice(before, after));
   if (!hole || hole[1].length % 2) throw new Bad("the place of the signature in the PDF was changed");
   const cms = unhex(hole[1]), outer = der(cms);
@@ -68,9 +79,14 @@ async function pdfSigner(data) {
   const certificates = content.filter((one) => one.tag === 0xa0).flatMap(parts);
   const signers = parts(content[content.length - 1]);
   if (certificates.length !== 1 || signers.length !== 1) throw new Bad("the PDF must have one signer");
-  const [, , digest, attributes, mechanism, signature] = parts(signers[0]);
-  if (hex(parts(digest)[0].inside) !== SHA256 || !RSA.includes(hex(parts(mechanism)[0].inside)) || attributes.tag !== 0xa0) {
-    throw new Bad("the PDF is signed in a way that this page does not know");
+  const about = parts(parts(certificates[0])[0]); // TBSCertificate (RFC 5280, 4.1): version, serial, ., issuer, ., ., key
+  const [, , , attributes, , signature] = parts(signers[0]);
+  const issued = encoded(0x30, about[3].raw, about[1].raw);
+  const signerInfo = encoded(0x30, ONE, issued, SHA256, attributes.raw, RSA_SHA256, signature.raw);
+  const certificate = encoded(0xa0, certificates[0].raw);
+  const signedData = encoded(0x30, ONE, encoded(0x31, SHA256), DATA, certificate, encoded(0x31, signerInfo));
+  if (attributes.tag !== 0xa0 || signature.tag !== 0x04 || hex(encoded(0x30, SIGNED_DATA, encoded(0xa0, signedData))) !== hex(cms)) {
+    throw new Bad("the PDF is signed in a way that this page does not know, or its signature was changed");
   }
   const said = parts(attributes).map(parts).find(([name]) => hex(name.inside) === DIGEST);
   const covered = new Uint8Array(before + rest);
@@ -82,8 +98,7 @@ async function pdfSigner(data) {
   const signed = Uint8Array.from(attributes.raw);
   signed[0] = 0x31; // what is signed is the SET, not the implicit tag (RFC 5652, 5.4)
   const how = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-  const spki = parts(parts(certificates[0])[0])[6].raw; // TBSCertificate (RFC 5280, 4.1): version .. subject, then the key
-  const key = await crypto.subtle.importKey("spki", spki, how, false, ["verify"]);
+  const key = await crypto.subtle.importKey("spki", about[6].raw, how, false, ["verify"]);
   if (!(await crypto.subtle.verify(how, key, signature.inside, signed))) {
     throw new Bad("the signature on the PDF does not fit");
   }

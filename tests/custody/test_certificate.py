@@ -94,7 +94,8 @@ def test_three_roles_have_every_row_of_a_person() -> None:
 NEEDS_EVIDENCE = (
     "Media type", "Drive firmware", "Technique", "Command given to the drive", "Raw status before", "Raw status after",
     "Tools and versions", "Kernel", "Verification method", "Known blocks (canaries)", "Hidden areas", "Before", "After",
-    "Began", "Ended", "Locks", "Level requested by the profile", "Organisational property number", "Media source: computer",
+    "Began", "Ended", "Locks", "Level requested by the profile", "Organisational property number",
+    "Media source: computer",
     "Media source: donor (reference only)", "Media destination", "Validation: decision to accept", "Second look",
     "Where the profile's rules come from", "Classification after",
 )  # fmt: skip
