@@ -76,7 +76,7 @@ class Ring:
     def _answer(self, at: int) -> None:
         """Do one command and write its response over the request."""
         count, _, _, cdb_off = struct.unpack_from("<IIIxxxxQ", self._map, at + 8)
-        areas = [struct.unpack_from("<QQ", self._map, at + 48 + 16 * n) for n in range(count)]
+        areas = _merged(self._map[at + 48 : at + 48 + 16 * count])
         cdb = self._map[cdb_off : cdb_off + 16]
         data = b"".join(self._map[base : base + size] for base, size in areas) if sends_data(cdb) else b""
         reply = self._reply(cdb, data)
@@ -119,3 +119,14 @@ class Ring:
 
     def _number(self, form: str, at: int) -> int:
         return int(struct.unpack_from(form, self._map, at)[0])
+
+
+def _merged(vectors: bytes) -> list[tuple[int, int]]:
+    """Return where the data lies, neighbouring pages as one: a megabyte comes in 256 of them."""
+    areas: list[tuple[int, int]] = []
+    for base, size in struct.iter_unpack("<QQ", vectors):
+        if areas and sum(areas[-1]) == base:
+            areas[-1] = (areas[-1][0], areas[-1][1] + size)
+        else:
+            areas.append((base, size))
+    return areas
