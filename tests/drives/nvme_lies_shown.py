@@ -92,8 +92,9 @@ def show(lie: Lie, method: str, again: str) -> str:
             drive.connect()
         left = [_left(drive, nsid) for nsid in (1, 2)]
         flash = [_percent(drive.tell("chip-off", str(n), "0", str(SIZE))["not_zero"], SIZE) for n in (1, 2)]
-        renamed = "serial changed" if _serial(drive) != before else ""
-        cells = [lie, method, said, " / ".join(left), " / ".join(flash), renamed, {"": ""}.get(again, f"after {again}")]
+        after = _serial(drive)
+        renamed = "" if after == before else "serial changed" if after else "gone"
+        cells = [lie, method, said, " / ".join(left), " / ".join(flash), renamed, f"after {again}" if again else ""]
     return "| " + " | ".join(cells) + " |"
 
 

@@ -166,6 +166,25 @@ def failure(drive: Plugged) -> None:
     _until_done(drive)
 
 
+def station(drive: Plugged) -> None:
+    """The forms that the station's engine builds, and reads while a sanitize runs."""
+    for line in (
+        "nvme version", "nvme id-ctrl /dev/{n} --output-format=binary",
+        "nvme id-ns /dev/{n} --namespace-id=1 --output-format=binary",
+        "nvme admin-passthru /dev/{n} --opcode=0x06 --namespace-id=0 --cdw10=0x02 --data-len=4096 --read --raw-binary",
+        "nvme admin-passthru /dev/{n} --opcode=0x06 --namespace-id=0 --cdw10=0x10 --data-len=4096 --read --raw-binary",
+        "nvme security-recv /dev/{n} --secp=1 --spsp=1 --size=2048 --al=2048 --raw-binary",
+        "nvme format /dev/{n} --namespace-id=1 --ses=1 --lbaf=0 --pi=0 --ms=0 --timeout=43200000 --force",
+        "nvme format /dev/{n} --namespace-id=1 --ses=2 --lbaf=0 --pi=0 --ms=0 --timeout=43200000 --force",
+        "nvme sanitize /dev/{n} --sanact=1",
+        "nvme sanitize /dev/{n} --sanact=3 --ause --owpass=1 --ovrpat=0 --no-dealloc",
+    ):  # fmt: skip
+        drive.do(line)
+    _until_done(drive)
+    drive.do("nvme sanitize /dev/{n} --sanact=2 --ause --no-dealloc")
+    _until_done(drive)
+
+
 def formats(drive: Plugged) -> None:
     """Format NVM in the forms that matter, and in the one that erases nothing."""
     drive.do("nvme format /dev/{n} --force")
@@ -271,6 +290,7 @@ SCENARIOS: dict[str, tuple[Callable[[Plugged], None], tuple[str, ...]]] = {
     "identity": (identity, ()),
     "sanitize": (sanitize, ("--set", "sanitize_seconds=6")),
     "failure": (failure, ()),
+    "station": (station, ("--set", "sanitize_seconds=2")),
     "formats": (formats, ()),
     "self-test": (self_test, ("--set", "self_test_seconds=2")),
     "without-sanitize": (without_sanitize, ("--set", "sanicap=0", "--set", "oacs=0", "--set", "fna=0")),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.drives import nvme_words as words
 from tests.drives.nvme_host import flush, format_nvm, identify, log81, read, sanitize, serial, size, write
 from tests.drives.nvme_identity import Make
@@ -43,6 +44,11 @@ def overwrite(bench: Bench, fill: bytes = b"\0") -> None:
 
 def test_every_lie_says_what_it_does_and_how_it_could_be_seen() -> None:
     assert set(MEANING) == {*Lie, *Manner} and set(VISIBLE) == set(Lie)
+    guide = (REPOSITORY / "docs/lab-nvme.md").read_text("utf-8")
+    for lie, seen in VISIBLE.items():
+        assert f"| `{lie}` | {MEANING[lie]} | {seen} |" in guide
+    for manner in Manner:
+        assert f"| `{manner}` | {MEANING[manner].removeprefix('honest: ')} |" in guide
 
 
 @pytest.mark.parametrize("method", ERASES)

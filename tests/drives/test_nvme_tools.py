@@ -129,6 +129,7 @@ def like_the_recorded(folder: Path, make: Make, clock: SimulatedClock) -> Contro
     [
         ("identity", Make(), 13),
         ("formats", Make(), 11),
+        ("station", Make(sanitize_seconds=0), 14),
         ("without-sanitize", Make(sanicap=0, oacs=0, fna=0), 6),
         ("missing", Make(), 10),
     ],
