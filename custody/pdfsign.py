@@ -193,9 +193,9 @@ def _attachments(reader: Any) -> dict[str, bytes]:
 
 
 def _as_it_must_be(found: Any) -> bytes:
-    """Return the signature's bytes (RFC 5652, 5.1 and 5.3) built anew: whatever is not signed itself has one value only.
+    """Return the signature's bytes (RFC 5652, 5.1 and 5.3) built anew: what is not signed itself has one value only.
 
-    Version numbers, algorithm names and the signer's name stand outside what is signed, and no reader looks at them all.
+    Versions, names of algorithms and the signer's name stand outside what is signed, and no reader looks at them all.
     """
     cert, signer = found.signer_cert, found.signer_info
     one, sha256 = b"\x02\x01\x01", bytes.fromhex("300d06096086480165030402010500")

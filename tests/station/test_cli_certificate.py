@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from custody.events import World
 from custody.pdfsign import make_document_key, read_document_key, signed
 from custody.statement import payload_type
+from labels.certificate import Paper, render
 from station.certificate import IN_PDF
 from station.cli import main
 from tests.custody.papers import COMPUTER_SERIAL, DONOR, SERIAL, by_overwriting, unfinished
@@ -20,9 +21,10 @@ from tests.factories import medium
 from tests.station.printing import Station, said_later, station
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Station:
-    return station(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Station:
+    """Return a station that the tests only print from."""
+    return station(tmp_path_factory.mktemp("made"))
 
 
 def types(made: Station, *words: str) -> int:
@@ -178,9 +180,8 @@ def test_a_paper_signed_by_another_document_key_is_noticed(
     true = PdfReader(printed(made, tmp_path)["pdf"])
     attached = {name: files[0] for name, files in true.attachments.items()}
     make_document_key(tmp_path / "forger.pem", "Kitbank")
-    from labels.certificate import Paper, render
-
-    pages = render(Paper("Certificate", "good", "Kitbank", (("Level", "Purge"),), ("All is well.",), (), "A", "a", "foot"))
+    said = Paper("Certificate", "good", "Kitbank", (("Level", "Purge"),), ("All is well.",), (), "A", "a", "foot")
+    pages = render(said)
     forged = tmp_path / "forged.pdf"
     forged.write_bytes(signed(pages, attached, read_document_key(tmp_path / "forger.pem"), "forged"))
     assert check(forged, made.key) == 4
@@ -228,7 +229,8 @@ def test_a_practice_certificate_is_refused_by_who_looks_for_real_ones(tmp_path: 
     assert payload_type(World.PRACTICE) != payload_type(World.REAL)
 
 
-def test_what_was_said_later_is_in_the_file_and_printed(made: Station, tmp_path: Path) -> None:
+def test_what_was_said_later_is_in_the_file_and_printed(tmp_path: Path) -> None:
+    made = station(tmp_path)
     body = {"wipe": made.wipe, "medium": medium().id, "agreed": False, "method": "hexdump", "who": {"ref": "v-3",
             "authenticated": False}}  # fmt: skip
     said_later(made, "medium.checked", medium().id, body)
@@ -238,7 +240,8 @@ def test_what_was_said_later_is_in_the_file_and_printed(made: Station, tmp_path:
     assert "did not agree" in " ".join(first.split())
 
 
-def test_a_hash_that_names_nothing_or_no_wipe_is_a_usage_error(made: Station) -> None:
+def test_a_hash_that_names_nothing_or_no_wipe_is_a_usage_error(tmp_path: Path) -> None:
+    made = station(tmp_path)
     assert types(made, "certificate", "0" * 12) == 2
     assert types(made, "certificate", made.wipe[:4]) == 2
     registered = said_later(made, "device.registered", "ZZZZ", {"code": "ZZZZ", "make": "", "model": "", "serial": None,
