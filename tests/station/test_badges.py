@@ -243,6 +243,17 @@ def test_nobody_is_their_own_supervisor_signed_in_or_not(tmp_path: Path, config:
     assert wiped_events(config) == []
 
 
+def test_a_supervisor_who_signed_in_stands_on_the_record(tmp_path: Path, config: Config) -> None:
+    drive = practice_file(tmp_path / "d.img")
+    with bench_of(config) as bench:
+        order = order_for(drive, operator=VIC_.ref, person=VIC_, supervisor=SUE_, accept_lower=SUE_.ref)
+        wipe = find_wipe(bench, wipe_one(bench, drive, order).event)
+        elsewhere = replace(order, accept_lower="S-SOMEBODY")
+        with pytest.raises(UsageError, match="names somebody else"):
+            wipe_one(bench, drive, elsewhere)
+    assert (wipe.body["accepted_by"], wipe.body["supervisor"]) == (SUE_.ref, SUE_.who())
+
+
 def test_another_person_verifies_and_the_wiper_does_not(tmp_path: Path, config: Config) -> None:
     drive = practice_file(tmp_path / "d.img")
     with bench_of(config) as bench:

@@ -14,6 +14,7 @@ from station.config import Config, at_home
 from station.media import medium_at
 from tests.badges import SUE, VERA, VIC, Holder, roster, shorter
 from tests.custody.simulators import SimulatedServer
+from tests.station import loops
 from tests.station.benches import practice_file
 from tests.station.staff import bring, card_file, join
 
@@ -155,6 +156,26 @@ def test_a_supervisors_badge_where_none_is_needed_and_names_that_differ_are_said
     said = bench.wipe(drive, "--badge-file", bench.card(VIC), "--operator", "v-7", status=2)
     assert "leave --operator out" in said["error"]
     assert bodies(bench, "medium.wiped") == []
+
+
+@pytest.mark.root
+def test_a_supervisors_badge_accepts_what_the_plan_needs_accepted(
+    bench: Bench, tmp_path: Path, needs_root: None
+) -> None:
+    settings = bench.home / "station.toml"
+    settings.write_text(settings.read_text().replace("allow_loop = false", "allow_loop = true"))
+    backing = loops.blank(tmp_path / "backing", 16 << 20)
+    with loops.loop_device(backing) as node:
+        words = ("wipe", node, "--profile", "purge", "--confirm", medium_at(node).confirm)
+        alone = bench.asks(*words, "--badge-file", bench.card(VIC), status=3)
+        assert alone["reasons"][0]["code"] == "lower-claim"
+        own = ("--badge-file", bench.card(SUE), "--supervisor-badge-file", bench.card(SUE))
+        assert bench.asks(*words, *own, status=3)["reasons"][0]["code"] == "own-supervisor"
+        both = ("--badge-file", bench.card(VIC), "--supervisor-badge-file", bench.card(SUE))
+        assert bench.asks(*words, *both)["claim"] == "clear"
+    (body,) = bodies(bench, "medium.wiped")
+    assert body["supervisor"] == {"ref": "S-SUE000", "authenticated": True, "roster": 1}
+    assert body["exceptions"] == ["clear instead of purge was accepted by supervisor S-SUE000."]
 
 
 def test_a_medium_that_is_turned_down_is_recorded_by_anybody(bench: Bench, drive: Path) -> None:
