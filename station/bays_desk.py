@@ -144,9 +144,7 @@ class Desk:
         if berth.medium is None or self.child(berth) is not None:
             self.looks.drop(berth.bay.name)
             return
-        trouble = self.looks.begin(berth.bay.name, berth.medium, self.profile())
-        if trouble:
-            berth.look = {"trouble": trouble}
+        self.looks.begin(berth.bay.name, berth.medium, self.profile())
 
     def take_looks(self) -> None:
         """Take in the answers that have arrived, and give up on looks that take too long."""

@@ -13,6 +13,8 @@ from station.bays_launch import launch, task_config
 from station.config import Config
 from station.media import Medium
 
+AT_ONCE = 3  # fresh looks: twenty programs that start at once make all of them late
+FRESH = 15.0  # seconds after which a look no longer counts as fresh, so that drives that hang keep nobody waiting
 LOOK_WITHIN = 180.0  # seconds; smartctl itself retries for a minute or more on a dying drive
 
 
@@ -24,7 +26,7 @@ class Looking:
     out: IO[bytes]
     complaints: Path
     medium: Medium
-    until: float
+    since: float
 
 
 class Looks:
@@ -40,31 +42,46 @@ class Looks:
         """Begin without any; `folder` is where children may complain."""
         self._config, self._folder, self._reap, self._monotonic = config, folder, reap, monotonic
         self._looks: dict[str, Looking] = {}
+        self._waiting: dict[str, tuple[Medium, str]] = {}
 
     def __len__(self) -> int:
-        """Return how many are under way."""
-        return len(self._looks)
+        """Return how many are under way or wait for their turn."""
+        return len(self._looks) + len(self._waiting)
 
     def busy(self, bay: str) -> bool:
-        """Tell whether a look at this bay is under way."""
-        return bay in self._looks
+        """Tell whether a look at this bay is under way or waits for its turn."""
+        return bay in self._looks or bay in self._waiting
 
-    def begin(self, bay: str, medium: Medium, profile: str) -> str:
-        """Begin to look at the drive in a bay; return why that is not possible, or ""."""
+    def begin(self, bay: str, medium: Medium, profile: str) -> None:
+        """Have the drive in a bay looked at, as soon as its turn comes."""
         self.drop(bay)
+        self._waiting[bay] = medium, profile
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Start those whose turn it is."""
+        for bay, (medium, profile) in list(self._waiting.items()):
+            fresh = [one for one in self._looks.values() if self._monotonic() - one.since < FRESH]
+            if len(fresh) >= AT_ONCE:
+                return
+            look = self._started(medium, profile)
+            if look is not None:  # else it is tried again: what is missing is memory, or room
+                self._looks[bay] = look
+                del self._waiting[bay]
+
+    def _started(self, medium: Medium, profile: str) -> Looking | None:
         task = {"path": medium.path, "profile": profile, "config": task_config(self._config)}
         complaints = self._folder / f"look-{medium.identity.id}.err"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the look
-            process = launch("look", task, out, complaints)
-        except OSError as error:
-            return f"it cannot be looked at ({error.strerror})"
-        self._looks[bay] = Looking(process, out, complaints, medium, self._monotonic() + LOOK_WITHIN)
-        return ""
+            return Looking(launch("look", task, out, complaints), out, complaints, medium, self._monotonic())
+        except OSError:
+            return None
 
     def drop(self, bay: str) -> None:
         """End the look at a bay, if there is one; a child stuck in the kernel stays, and holds nothing of ours."""
+        self._waiting.pop(bay, None)
         look = self._looks.pop(bay, None)
         if look is None:
             return
@@ -80,11 +97,12 @@ class Looks:
         for bay, look in list(self._looks.items()):
             if look.process.poll() is not None:
                 found.append((bay, look.medium, _answer(look)))
-            elif self._monotonic() >= look.until:
+            elif self._monotonic() - look.since > LOOK_WITHIN:
                 found.append((bay, look.medium, {"trouble": f"it did not answer within {LOOK_WITHIN:.0f} seconds"}))
             else:
                 continue
             self.drop(bay)
+        self._go_on()
         return found
 
 

@@ -146,13 +146,13 @@ def p95(times: Sequence[float]) -> float:
 
 def hot_plug(lab: Lab) -> Seen:
     """A tile follows udev's event within a second (19 of 20), whatever the bus."""
-    plugged = [full(lab, f"{bus}{number}", bus) for bus in (Bus.USB, Bus.SCSI, Bus.NVME) for number in (1, 2)]
+    plugged = [full(lab, str(bus), bus) for bus in (Bus.USB, Bus.SCSI, Bus.NVME)]
     with lab.guest(*plugged) as guest:
         bench = bench_with(guest, plugged)
         bench.start()
         for number in range(1, len(plugged) + 1):
-            bench.until_state(f"Bay {number}", "ready", seconds=240)
-        for _ in range(lab.rounds(4, 20)):
+            bench.until_state(f"Bay {number}", "ready", seconds=400)
+        for _ in range(lab.rounds(8, 40)):
             for number, drive in enumerate(plugged, 1):
                 guest.pull(drive)
                 bench.until_state(f"Bay {number}", "empty")
@@ -195,12 +195,12 @@ def spent(bench: BenchThere, bay: str) -> float:
 def wiped_together(bench: BenchThere, bays: Sequence[str], meanwhile: Callable[[], None] = lambda: None) -> list[float]:
     """Wipe these bays at once while something happens to another drive; return how long each took."""
     for bay in bays:
-        bench.until_state(bay, "ready", "interrupted", seconds=180)
+        bench.until_state(bay, "ready", "interrupted", seconds=400)
     for bay in bays:
         bench.wipe(bay)
     meanwhile()
     for bay in bays:
-        bench.until_state(bay, "done", seconds=300)
+        bench.until_state(bay, "done", seconds=600)
     return [spent(bench, bay) for bay in bays]
 
 
@@ -225,7 +225,7 @@ def pulled_in_the_middle(lab: Lab) -> Seen:
         before = wiped_together(bench, others)
         for _ in range(lab.rounds(1, 10)):
             put_away(bench, others)
-            bench.until_state("Bay 4", "ready", seconds=180)
+            bench.until_state("Bay 4", "ready", seconds=400)
 
             def pull() -> None:
                 bench.wipe("Bay 4")
@@ -240,11 +240,11 @@ def pulled_in_the_middle(lab: Lab) -> Seen:
             guest.plug(spare)  # it takes the place of the one that was pulled
             guest.plug(four[3])
             guest.limit(four[3], SPEED)
-            tile = bench.until_state("Bay 5", "interrupted", seconds=180)
+            tile = bench.until_state("Bay 5", "interrupted", seconds=400)
             bench.until(lambda: bool(bench.tile("Bay 5").get("can")), 180, "Bay 5 can be armed")
             went_on += bench.tile("Bay 5").get("resumes_at") is not None
             bench.wipe("Bay 5")
-            bench.until_state("Bay 5", "done", seconds=300)
+            bench.until_state("Bay 5", "done", seconds=600)
             assert tile["code"] in ("E13", "E17"), tile
             assert empty_now(four[3], lab), "it is green and something is on it"
             for drive in (spare, four[3]):
@@ -269,7 +269,7 @@ def hanging(lab: Lab) -> Seen:
         others = ["Bay 1", "Bay 2", "Bay 3"]
         before = wiped_together(bench, others)
         put_away(bench, others)
-        bench.until_state("Bay 4", "ready", seconds=180)
+        bench.until_state("Bay 4", "ready", seconds=400)
 
         def hang() -> None:
             bench.wipe("Bay 4")
@@ -280,7 +280,7 @@ def hanging(lab: Lab) -> Seen:
         after = wiped_together(bench, others, hang)
         stuck = bench.until_state("Bay 4", "stuck", seconds=120)
         guest.limit(four[3], 0)
-        bench.until_state("Bay 4", "done", seconds=180)
+        bench.until_state("Bay 4", "done", seconds=400)
         ratio = max(now / then for now, then in zip(after, before, strict=True))
         assert ratio <= WITHIN, f"others took {ratio:.3f} times as long: {before} {after}"
         assert stuck["code"] in ("E14", "E15"), stuck
@@ -298,7 +298,7 @@ def power_cut(lab: Lab) -> Seen:
         bench.start()
         bays = ["Bay 1", "Bay 2"]
         for bay in bays:
-            bench.until_state(bay, "ready", seconds=180)
+            bench.until_state(bay, "ready", seconds=400)
         for bay in bays:
             bench.wipe(bay)
         for bay in bays:
@@ -309,7 +309,7 @@ def power_cut(lab: Lab) -> Seen:
         bench.start()
         at = []
         for bay in bays:
-            bench.until_state(bay, "interrupted", seconds=180)
+            bench.until_state(bay, "interrupted", seconds=400)
             bench.until(lambda bay=bay: bool(bench.tile(bay).get("can")), 180, f"{bay} can be armed")  # type: ignore[misc]
             at.append(bench.tile(bay).get("resumes_at"))
         assert bench.outcomes() == [], "nothing had been wiped before the cut"
@@ -317,7 +317,7 @@ def power_cut(lab: Lab) -> Seen:
         for bay in bays:
             bench.wipe(bay)
         for bay in bays:
-            bench.until_state(bay, "done", seconds=300)
+            bench.until_state(bay, "done", seconds=600)
         assert bench.outcomes() == ["DONE", "DONE"]
         assert all(empty_now(drive, lab) for drive in pair)
         return Seen("interrupted at " + " and ".join(f"{one:.0f} %" for one in at if one) + ", both went on to DONE")
