@@ -273,6 +273,19 @@ def test_a_sanitize_that_ended_while_the_station_was_off_counts_as_ours(tmp_path
     assert verdict.outcome is Outcome.DONE, verdict.reasons
 
 
+def test_after_a_break_an_older_success_with_other_registers_is_not_taken_for_ours(tmp_path: Path) -> None:
+    bench = AtaBench(tmp_path)
+    bench.drive.drive.sanitize.completed = bench.drive.drive.sanitize.antifreeze = True
+    raw = ata.state(bench.tools, bench.medium()).raw
+    bench.drive.drive.sanitize.antifreeze = False  # as after a power cut; the command never reached the drive
+    made = act(bench)
+    with claim(medium_at(bench.path)) as target:
+        broken = replace(made, target=target, issued={"argv": [], "raw_before": raw})
+        firmware = ata.act(broken)
+    assert firmware.raw_before != firmware.raw_after
+    assert firmware.succeeded and not firmware.transition_observed and firmware.observed == ""
+
+
 def test_an_erase_that_was_broken_off_leaves_the_drive_locked_and_is_done_again(tmp_path: Path) -> None:
     bench = AtaBench(tmp_path)
     planned = bench.planned("secure-erase-enhanced", forced=False)

@@ -87,6 +87,8 @@ def test_an_older_success_is_not_taken_for_ours(tmp_path: Path, method: str, lie
     bench.drive.tell(lie)
     evidence, verdict = bench.wipe(method)
     assert verdict.outcome is Outcome.UNKNOWN
+    if lie is Lie.REFUSES_SANITIZE:  # so that the profile's next method may be tried
+        assert evidence.firmware is not None and not (evidence.firmware.accepted or evidence.firmware.succeeded)
     if lie is not Lie.ERASES_NOTHING:
         assert evidence.firmware is not None and not evidence.firmware.transition_observed
 
