@@ -1,5 +1,6 @@
 """An erase under way: it takes time, can be watched, outlives a power cut, and obeys the drive's lies."""
 
+import threading
 from collections.abc import Callable
 
 from tests.drives.clock import Clock
@@ -22,6 +23,7 @@ class Erasure:
     ) -> None:  # fmt: skip
         self.ended = ""
         self.share = 0.0
+        self._one_at_a_time = threading.Lock()
         self._medium, self._clock = medium, clock
         self._pattern, self._seconds, self._sectors, self._half_way = pattern, seconds, sectors, half_way
         self._since: float | None = clock.now()
@@ -34,7 +36,11 @@ class Erasure:
         medium.flush()
 
     def advance(self) -> float:
-        """Do what is due by now; return the share done, 0 to 1."""
+        """Do what is due by now; return the share done, 0 to 1. May be called from several threads."""
+        with self._one_at_a_time:
+            return self._advance()
+
+    def _advance(self) -> float:
         if self.ended:
             return self.share
         lies = self._medium.lies

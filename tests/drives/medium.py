@@ -40,6 +40,12 @@ class Ranges:
     def __bool__(self) -> bool:
         return bool(self._ends)
 
+    def copy(self) -> "Ranges":
+        """Return the same ranges, to be kept."""
+        twin = Ranges()
+        twin._starts, twin._ends = list(self._starts), list(self._ends)
+        return twin
+
     def add(self, first: int, end: int) -> None:
         """Take in `first` up to, without, `end`."""
         if end <= first:
@@ -82,7 +88,7 @@ class Medium:
         self.half_written: Callable[[], None] = lambda: None
         self._arrived = 0
         self._stuck: set[int] = set()
-        self._deallocated = Ranges()
+        self._deallocated, self._old_deallocated = Ranges(), Ranges()
         self._unflushed: deque[tuple[int, bytes]] = deque()
         self._unflushed_bytes = 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -183,10 +189,12 @@ class Medium:
         self._unflushed_bytes = 0
         if Lie.OLD_CONTENT in self.lies and self._old.exists():
             shutil.copyfile(self._old, self.path)
+            self._deallocated = self._old_deallocated.copy()
 
     def remember(self) -> None:
         """Keep a copy of the content of now, to come back to."""
         shutil.copyfile(self.path, self._old)
+        self._old_deallocated = self._deallocated.copy()
 
     def chip_off(self) -> bytes:
         """Return the true content, whole; for small images."""

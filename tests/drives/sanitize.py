@@ -53,11 +53,12 @@ class Sanitize:
 
     def settle(self) -> None:
         """Take note of a sanitize that has ended."""
-        if not self.work:
+        work = self.work  # the control socket's thread settles, too
+        if not work:
             return
-        self.work.advance()
-        if self.work.ended:
-            self.failed, self.completed = self.work.ended == "failed", self.work.ended == "good"
+        work.advance()
+        if work.ended and self.work is work:
+            self.failed, self.completed = work.ended == "failed", work.ended == "good"
             self.work = None
 
     def command(self, task: Taskfile, *, locked: bool) -> Answer:
@@ -81,8 +82,9 @@ class Sanitize:
         bits = (COMPLETED if self.completed or Lie.ALWAYS_COMPLETED in self._lies else 0) | (
             (FROZEN if self.frozen else 0) | (NO_FREEZE if self.antifreeze else 0)
         )
-        if self.work:
-            share = min(0xFFFE, int(self.work.share * 0x10000))
+        work = self.work
+        if work:
+            share = min(0xFFFE, int(work.share * 0x10000))
             return Answer(count=bits | WORKING, lba=share)
         return Answer(count=bits, lba=0xFFFF)
 

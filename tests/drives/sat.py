@@ -67,10 +67,11 @@ class SatDrive(Target):
         """Return what the drive really is at this moment, for the control socket."""
         d = self.drive
         d.sanitize.settle()
+        work = d.sanitize.work
         return {
             "kind": "ata", "serial": d.serial, "powered": d.powered, "hanging": d.hanging,
             "security": d.security.word, "visible": d.hidden.visible, "native": d.hidden.native,
-            "real": d.hidden.real, "sanitizing": d.sanitize.work.share if d.sanitize.work else None,
+            "real": d.hidden.real, "sanitizing": work.share if work else None,
             "sanitize_failed": d.sanitize.failed, "sanitize_completed": d.sanitize.completed,
             "sanitizes_begun": d.sanitize.began, "last_written": d.medium.last_written,
         }  # fmt: skip

@@ -120,9 +120,10 @@ class SasDrive(Target):
     def facts(self) -> dict[str, Any]:
         """Return what the drive really is at this moment, for the control socket."""
         self._settle()
+        work = self.work
         return {
             "kind": "scsi", "serial": self.serial, "powered": self.powered, "hanging": self.hanging,
-            "visible": self.visible, "real": self.spec.sectors, "sanitizing": self.work.share if self.work else None,
+            "visible": self.visible, "real": self.spec.sectors, "sanitizing": work.share if work else None,
             "sanitize_failed": self.failed is not None, "sanitizes_begun": self.begun,
             "last_written": self._medium.last_written,
         }  # fmt: skip
@@ -157,8 +158,9 @@ class SasDrive(Target):
 
     def condition(self) -> Trouble:
         """Return what REQUEST SENSE reports now."""
-        if self.work:
-            at = min(0xFFFF, int(self.work.share * 0x10000))
+        work = self.work
+        if work:
+            at = min(0xFFFF, int(work.share * 0x10000))
             return Trouble(sense.FORMAT_IN_PROGRESS if self.formatting else sense.SANITIZE_IN_PROGRESS, progress=at)
         if self.failed:
             wrong = 0xFFFF if Lie.FAILS_AT_65535 in self.lies else None
@@ -304,11 +306,12 @@ class SasDrive(Target):
 
     def _settle(self) -> None:
         """Take note of an erase that has ended."""
-        if not self.work:
+        work = self.work  # the control socket's thread settles, too
+        if not work:
             return
-        self.work.advance()
-        if self.work.ended:
-            if self.work.ended == "failed":
+        work.advance()
+        if work.ended and self.work is work:
+            if work.ended == "failed":
                 self.failed = sense.FORMAT_FAILED if self.formatting else sense.SANITIZE_FAILED
             self.work, self.formatting = None, False
             if Lie.IDENTITY_AFTER_ERASE in self.lies:

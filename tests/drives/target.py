@@ -342,12 +342,3 @@ class Answered(Exception):
 def _cdb_length(opcode: int) -> int:
     """Return how long commands of this group are (SPC-4 4.2.5.1)."""
     return {0: 6, 1: 10, 2: 10, 4: 16, 5: 12}.get(opcode >> 5, 16)
-
-
-def sends_data(cdb: bytes) -> bool:
-    """Tell whether the host sends data with this command."""
-    if cdb[0] in {0x85, 0xA1}:  # T_DIR 0 is to the device, T_LENGTH 0 is no data
-        return not cdb[2] & 0x08 and bool(cdb[2] & 0x03)
-    return cdb[0] in {
-        0x04, 0x07, 0x0A, 0x15, 0x1D, 0x2A, 0x2E, 0x41, 0x42, 0x48, 0x55, 0x8A, 0x8E, 0x93, 0xAA,
-    }  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.drives import sense
 from tests.drives.sense import CHECK_CONDITION, NeverAnswers, NoPower, Reply
-from tests.drives.target import Target, sends_data
+from tests.drives.target import Target
 
 PAD, COMMAND, TASK_MANAGEMENT = 0, 1, 2
 HEAD, TAIL = 12, 64  # offsets in the mailbox
@@ -130,3 +130,12 @@ def _merged(vectors: bytes) -> list[tuple[int, int]]:
         else:
             areas.append((base, size))
     return areas
+
+
+def sends_data(cdb: bytes) -> bool:
+    """Tell whether the host sends data with this command."""
+    if cdb[0] in {0x85, 0xA1}:  # T_DIR 0 is to the device, T_LENGTH 0 is no data
+        return not cdb[2] & 0x08 and bool(cdb[2] & 0x03)
+    return cdb[0] in {
+        0x04, 0x07, 0x0A, 0x15, 0x1D, 0x2A, 0x2E, 0x41, 0x42, 0x48, 0x55, 0x8A, 0x8E, 0x93, 0xAA,
+    }  # fmt: skip

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from station.run import Replay, Result
-from tests.drives.capture import ATA, SCSI
+from tests.drives.scenes_ata import ATA
+from tests.drives.scenes_scsi import SCSI
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 NAMES = [("ata", name) for name in ATA] + [("scsi", name) for name in SCSI]

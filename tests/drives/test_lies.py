@@ -217,6 +217,23 @@ def test_writes_that_are_dropped_and_content_that_comes_back(tmp_path: Path) -> 
         assert seen(drive)[0]
 
 
+def test_old_content_comes_back_from_a_trim_and_from_an_erase_too(tmp_path: Path) -> None:
+    clock = SimulatedClock()
+    drive = ssd(tmp_path, clock=clock)
+    write(drive, FIRST, LETTER)
+    write(drive, MIDDLE, LETTER)
+    drive.tell(Lie.OLD_CONTENT)
+    entry = (MIDDLE | 8 << 48).to_bytes(8, "little") + bytes(504)
+    assert ata(drive, 0x06, features=1, count=1, data=entry).ok
+    assert seen(drive) == [True, False, False]
+    drive.power_cycle()
+    assert seen(drive) == [True, True, False]
+    by_sanitize(drive, clock)
+    assert seen(drive) == [False, False, False]
+    drive.power_cycle()
+    assert seen(drive) == [True, True, False]
+
+
 def test_drives_that_are_found_locked_or_frozen(tmp_path: Path) -> None:
     ours = ssd(tmp_path, "locked-ours")
     assert identify(ours)[128] & 7 == 7
