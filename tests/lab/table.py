@@ -1,10 +1,11 @@
 """Every scenario of the lab. A new module `scenarios_*.py` has a tuple `SCENARIOS` and one line here."""
 
-from tests.lab import scenarios_ata, scenarios_machine, scenarios_simulated, scenarios_wipes
+from tests.lab import scenarios_ata, scenarios_claims, scenarios_machine, scenarios_simulated, scenarios_wipes
 from tests.lab.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
     *scenarios_machine.SCENARIOS,
+    *scenarios_claims.SCENARIOS,
     *scenarios_ata.SCENARIOS,
     *scenarios_simulated.SCENARIOS,
     *scenarios_wipes.SCENARIOS,
