@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING
 
 import wipe_profiles
 from custody.certificate import Certificate, Person, Sources, Standing, certificate, public
-from custody.errors import BadEvent
-from custody.events import Digest, Event, MediumIdentity, PrivateKey, PublicKey, World
-from custody.evidence import Evidence
-from custody.facts import Facts, fold
-from custody.four_eyes import sign_ins
+from custody.certificate_gather import attached, gather
+from custody.events import PrivateKey, PublicKey, World
 from custody.journal import Journal, Row
 from custody.statement import state
 from labels import codes
@@ -59,23 +56,24 @@ def prepare(journal: Journal, row: Row, names: Mapping[str, Person], *, for_anyb
 
 def sources_of(journal: Journal, row: Row, names: Mapping[str, Person]) -> Sources:
     """Gather what is known here of one record and its subject."""
-    event, body = row.event, row.event.body
-    evidence = _attached(journal, event, "evidence") if event.kind == "medium.wiped" else None
-    url = journal.url()
-    return Sources(
-        event=event,
+    event, url = row.event, journal.url()
+    return gather(
+        event,
         signed_by=key_of(journal, event).keyid,
         world=journal.world,
-        facts=_facts(journal, event),
-        evidence=_evidence(evidence),
-        plan=_table(_attached(journal, event, "plan")),
-        destruction=_table(_attached(journal, event, "evidence")) if event.kind == "medium.retired" else None,
-        profile=_profile(body.get("profile"), body.get("profile_digest")),
+        about=journal.about,
+        attachment=journal.attachment,
+        profile_of=_profile,
         refused=tuple(row.refused),
         names=names,
         station=journal.writers()[event.origin].name,
-        address=f"{url.rstrip('/')}/V/{event.hash}".upper() if url else "",
+        address=address(url, event.hash) if url else "",
     )
+
+
+def address(url: str, name: str) -> str:
+    """Return what a certificate's QR says: the server's page of that record, in capitals as on labels."""
+    return f"{url.rstrip('/')}/V/{name}".upper()
 
 
 def read_names(path: Path) -> dict[str, Person]:
@@ -121,12 +119,12 @@ def as_pdf(printer: Printer, printed: Printed) -> bytes:
         practice = "" if journal.world is World.REAL else " (PRACTICE)"
         pdfsign.make_document_key(printer.document_key, f"Kitbank {journal.origin}{practice}")
     key = pdfsign.read_document_key(printer.document_key)
-    attached = {IN_PDF: as_record(printer, printed, key.fingerprint)}
-    evidence = _attached(journal, printed.row.event, "evidence")
+    files = {IN_PDF: as_record(printer, printed, key.fingerprint)}
+    evidence = attached(printed.row.event, "evidence", journal.attachment)
     if evidence is not None and printed.certificate.form == "full":
-        attached[EVIDENCE_IN_PDF] = evidence
+        files[EVIDENCE_IN_PDF] = evidence
     pages = paper.render(paper_of(printed.certificate, _organisation(journal)))
-    return pdfsign.signed(pages, attached, key, f"View of the signed record {printed.row.event.hash}")
+    return pdfsign.signed(pages, files, key, f"View of the signed record {printed.row.event.hash}")
 
 
 def as_page(printer: Printer, printed: Printed) -> bytes:
@@ -171,43 +169,9 @@ def record_of_statement(statement: bytes, key: PublicKey) -> bytes:
     return json.dumps({"format": FORMAT, "key": key.hex, "statement": base64.b64encode(statement).decode()}).encode()
 
 
-def _facts(journal: Journal, event: Event) -> Facts:
-    """Fold everything held that has a say about this record, as `custody.facts.gather` does for a device."""
-    device, said = event.body.get("device"), event.body.get("medium")
-    names = MediumIdentity.from_json(said).names if isinstance(said, Mapping) else frozenset()
-    subjects = {event.subject, f"event:{event.hash}", *names, *([device] if device else ())}
-    found = {e.hash: e for e in journal.about(subjects)}
-    found |= {e.hash: e for e in journal.about(sign_ins(found.values()))}
-    found |= {e.hash: e for e in journal.about({f"event:{name}" for name in found})}
-    return fold([event, *found.values()])
-
-
-def _attached(journal: Journal, event: Event, name: str) -> bytes | None:
-    digest = event.body.get(name)
-    return journal.attachment(Digest(digest)) if isinstance(digest, str) else None
-
-
-def _table(data: bytes | None) -> Mapping[str, object] | None:
+def _profile(name: str) -> wipe_profiles.Profile | None:
+    """Return this version's profile of that name, None where there is none."""
     try:
-        read = json.loads(data) if data is not None else None
-    except ValueError:
-        return None
-    return read if isinstance(read, dict) else None
-
-
-def _evidence(data: bytes | None) -> Evidence | None:
-    """Read evidence; what cannot be read (another version's, or none at all) is printed as not at hand."""
-    read = _table(data)
-    try:
-        return Evidence.from_json(read) if read is not None else None
-    except (BadEvent, ValueError, AttributeError, LookupError):
-        return None
-
-
-def _profile(name: object, digest: object) -> wipe_profiles.Profile | None:
-    """Return the very profile that was followed, None where this version has another of that name."""
-    try:
-        profile = wipe_profiles.load(str(name))
+        return wipe_profiles.load(name)
     except wipe_profiles.ProfileError:
         return None
-    return profile if profile.digest == digest else None

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from custody.errors import Refused
 from labels.codes import pretty
-from lending import auth, forms, people
+from lending import auth, certificates, forms, people
 
 blueprint = Blueprint("public", __name__)
 
@@ -111,3 +111,14 @@ def slip(code: str, answers: str = "") -> ResponseReturnValue:
         return redirect(url_for("devices.device", code=found), 303)
     return render_template("label.html", pretty=pretty(found) if found else "")
 
+
+@blueprint.get("/v/<event>")
+@blueprint.get("/V/<event>", endpoint="certificate_capitals")
+@auth.public
+def certificate(event: str) -> ResponseReturnValue:
+    """Answer the QR of a certificate: what is known today of that record, without donor, serial number or persons."""
+    name = event.lower()
+    with auth.services().db.read() as tx:
+        shown = certificates.public_form(tx, name)
+    staff = shown is not None and auth.may("devices.proof")
+    return render_template("certificate.html", shown=shown, name=name[:64], staff=staff), 200 if shown else 404

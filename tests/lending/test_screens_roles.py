@@ -25,6 +25,8 @@ WHO: Mapping[str, set[str] | str] = {
     "public.label_capitals": "public",
     "public.slip": "public",
     "public.slip_capitals": "public",
+    "public.certificate": "public",
+    "public.certificate_capitals": "public",
     "home.home": ALL,
     "devices.listing": STAFF,
     "devices.find": STAFF,
