@@ -126,7 +126,7 @@ def tools(lab: Lab) -> Seen:
             guest.run([*words, "--namespace-id=1", "--ses=1", "--lbaf=1"]).checked()
             assert drive.in_flash(1) == 0
             assert guest.run(["blockdev", "--getss", f"/dev/{drive.name}n1"]).text.strip() == "4096"
-    return Seen(f"sanitize seen at work at {progress} of 65536, then flash empty; a format without --ses left {left:,} bytes")
+    return Seen(f"sanitize seen at {progress} of 65536, flash empty after; a format without --ses left {left:,} bytes")
 
 
 def power_cut(lab: Lab) -> Seen:
