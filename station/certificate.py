@@ -37,6 +37,7 @@ class Checked:
     """What checking a record showed. `problems` is empty only when everything that could be checked held.
 
     `event` is None for a public certificate, which leaves the record out; `statement` is None where none was printed.
+    `against` is what was said against the record later, as far as the file brings it along: it holds and shows no wipe.
     """
 
     event: Event | None
@@ -45,6 +46,7 @@ class Checked:
     trusted: bool
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    against: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON data."""
@@ -61,6 +63,7 @@ class Checked:
             "trusted_key": self.trusted,
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "against": list(self.against),
             "body": dict(event.body) if event else None,
             "certificate": dict(printed.certificate) if printed else None,
         }
@@ -126,12 +129,14 @@ def verify(data: bytes, world: World, known: Known) -> Checked:
         fingerprint, attached = opened.fingerprint, dict(opened.attachments)
         data = attached.get(IN_PDF, b"")
     parts = _parts(data)
-    event, signed_by, problems, notes = None, KeyId(""), list[str](), list[str]()
+    event, signed_by, problems, notes, against = None, KeyId(""), list[str](), list[str](), list[str]()
     if parts.envelope:
         event, signed_by = open_signed(parts.envelope, parts.look_up(known), world)
         problems += _strange(signed_by, known)
         found, said = _attachments(event, parts.attachments, attached)
-        problems, notes = problems + found, notes + said + _related(parts, world, known)
+        problems, notes = problems + found, notes + said
+        for sentence, doubt in _later_said(parts, event, world, known):
+            (against if doubt else notes).append(sentence)
     statement = read_statement(parts.statement, parts.look_up(known), world) if parts.statement else None
     if statement:
         problems += _printed(statement, event, fingerprint) + _strange(statement.signed_by, known)
@@ -139,7 +144,7 @@ def verify(data: bytes, world: World, known: Known) -> Checked:
     elif fingerprint:
         problems.append("nothing signed by an event key vouches for the key that signed this PDF")
     trusted = known(signed_by) is not None
-    return Checked(event, statement, signed_by, trusted, tuple(dict.fromkeys(problems)), tuple(notes))
+    return Checked(event, statement, signed_by, trusted, tuple(dict.fromkeys(problems)), tuple(notes), tuple(against))
 
 
 def _strange(signed_by: KeyId, known: Known) -> list[str]:
@@ -232,22 +237,23 @@ def _attachments(
     return problems, notes
 
 
-def _related(parts: _Parts, world: World, known: Known) -> list[str]:
-    """Return in a sentence each what was said of the record later, and by a key of whose trust."""
-    return list(_sentences(parts, world, known))
+def _later_said(parts: _Parts, event: Event, world: World, known: Known) -> Iterable[tuple[str, bool]]:
+    """Yield what was said of the record later, in a sentence each, and whether it speaks against it.
 
-
-def _sentences(parts: _Parts, world: World, known: Known) -> Iterable[str]:
+    A doubt counts whoever said it, since whoever made the file put it in.
+    """
     for envelope in parts.related:
         try:
-            event, keyid = open_signed(envelope, parts.look_up(known), world)
+            later, keyid = open_signed(envelope, parts.look_up(known), world)
         except BadEvent as error:
-            yield f"something said of it later does not hold and counts for nothing: {error}"
+            yield f"something said of it later does not hold and counts for nothing: {error}", False
             continue
         by = "" if known(keyid) else ", by a key that is not known here"
-        said = {name: event.body[name] for name in ("agreed", "accepted", "reason") if name in event.body}
+        said = {name: later.body[name] for name in ("agreed", "accepted", "reason") if name in later.body}
         words = ", ".join(f"{name}: {str(value).lower()}" for name, value in said.items())
-        yield f"{event.kind} {words}{by}".strip()
+        about = event.hash in (later.body.get("wipe"), later.body.get("event"))
+        doubt = later.kind == "record.disputed" or False in (said.get("agreed"), said.get("accepted"))
+        yield f"{later.kind} {words}{by}".strip(), about and doubt
 
 
 def _claim_problems(event: Event, found: bytes) -> list[str]:

@@ -126,7 +126,9 @@ def _genuine(done: certificate.Checked) -> str:
     else:
         body = done.event.body
         what, said = f"{done.event.kind} {done.event.subject}", {n: body[n] for n in ("outcome", "claim") if n in body}
-    no = ": NOT wiped" if said.get("outcome", "DONE") != "DONE" else ""
+    standing = done.statement.certificate.get("standing") if done.statement else ""
+    not_so = said.get("outcome", "DONE") != "DONE" or standing == "not-shown" or done.against
+    no = ": NOT wiped" + "".join(f" ({text})" for text in done.against) if not_so else ""
     return f"The record holds. It says: {what} {' '.join(map(str, said.values()))}".rstrip() + no
 
 

@@ -131,8 +131,17 @@ def as_page(printer: Printer, printed: Printed) -> bytes:
     """Return one HTML file that shows this certificate and checks it, and any other that is dropped on it, offline."""
     from custody.checkpage import page
 
-    keys = {writer.name or writer.id: writer.keys[-1].key.hex for writer in printer.journal.writers().values()}
-    keys[f"this station ({printer.journal.origin})"] = printer.key.public.hex
+    journal = printer.journal
+    keys = {
+        f"{writer.name or writer.id}": span.key.hex
+        for writer in journal.writers().values()
+        for span in writer.keys[-1:]
+        if span.key != printer.key.public and writer.revoked_through is None
+    }
+    signer = key_of(journal, printed.row.event)  # may have been replaced since; this journal took the record by it
+    if signer.hex not in (*keys.values(), printer.key.public.hex):
+        keys[f"the key of {printed.row.event.origin} at that time"] = signer.hex
+    keys[f"this station ({journal.origin})"] = printer.key.public.hex
     return page(keys, as_record(printer, printed))
 
 

@@ -256,8 +256,9 @@ function show(found) {
   if (failed.length) told("bad", "DO NOT TRUST THIS", failed.map((one) => `${one.name}: this does not hold.`).join(" "));
   else if (unknown) told("unsure", "Signed, but by nobody you trust", "The signatures fit keys that are not in your list. Anybody can make such a file. Put in the key of the station.");
   else if (!wiped) told("bad", "Genuine, and it says: NOT shown to be wiped", `Outcome ${outcome}. Treat the drive as full of somebody's data.`);
+  else if (world === "practice") told("training", `PRACTICE. It says: ${outcome}, level ${claim}`, "Genuine, and it says nothing about any real drive.");
   else told("good", `Genuine. It says: ${outcome}, level ${claim[0].toUpperCase()}${claim.slice(1)}`, "What that means, and what it does not prove, is below.");
-  if (world === "practice") add(answer, "p", "PRACTICE: this says nothing about any real drive.", "practice");
+  if (world === "practice") add(answer, "p", "PRACTICE: this says nothing about any real drive.", "training note");
   add(answer, "h2", "What was checked");
   const list = add(answer, "ul", undefined, "checks");
   for (const one of checks) {

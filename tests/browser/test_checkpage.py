@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from custody.checkpage import page as make_page
-from custody.events import PrivateKey
+from custody.events import PrivateKey, World
 from station.certificate import export
 from station.home import open_journal
 from tests.browser.test_pages import NARROW, tab_to
@@ -215,6 +215,14 @@ def test_a_plain_record_with_a_second_look_that_did_not_agree_is_red(tmp_path: P
     page = opened(blank)
     give(page, file, made.key)
     assert verdict(page) == "Genuine, and it says: NOT shown to be wiped"
+
+
+def test_a_practice_certificate_is_never_green(tmp_path: Path, blank: Path, opened: Open) -> None:
+    made = station(tmp_path, world=World.PRACTICE)
+    page = opened(blank)
+    give(page, case(made, tmp_path).files["pdf"], made.key)
+    assert verdict(page).startswith("PRACTICE")
+    assert page.query_selector(".verdict.good") is None
 
 
 def test_the_public_form_is_checked_and_names_no_drive(good: Case, blank: Path, opened: Open) -> None:

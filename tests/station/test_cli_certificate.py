@@ -229,7 +229,7 @@ def test_a_practice_certificate_is_refused_by_who_looks_for_real_ones(tmp_path: 
     assert payload_type(World.PRACTICE) != payload_type(World.REAL)
 
 
-def test_what_was_said_later_is_in_the_file_and_printed(tmp_path: Path) -> None:
+def test_what_was_said_later_is_in_the_file_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = station(tmp_path)
     body = {"wipe": made.wipe, "medium": medium().id, "agreed": False, "method": "hexdump", "who": {"ref": "v-3",
             "authenticated": False}}  # fmt: skip
@@ -238,6 +238,9 @@ def test_what_was_said_later_is_in_the_file_and_printed(tmp_path: Path) -> None:
     first = PdfReader(file).pages[0].extract_text()
     assert "NOT SHOWN TO HAVE SUCCEEDED" in first
     assert "did not agree" in " ".join(first.split())
+    capsys.readouterr()
+    assert check(file, made.key) == 0, "the record is genuine"
+    assert "NOT wiped (medium.checked agreed: false)" in capsys.readouterr().out
 
 
 def test_a_hash_that_names_nothing_or_no_wipe_is_a_usage_error(tmp_path: Path) -> None:
