@@ -17,6 +17,7 @@ PACKAGES = [
     "lending",
     "lending.views",
     "station",
+    "station.web",
     "station.wipe",
     "wipe_profiles",
 ]
@@ -30,6 +31,7 @@ PACKAGE_DATA = {
     "labels": ["py.typed", "fonts/*"],
     "lending": [*WEB_DATA, "migrations/*", "migrations/versions/*", "py.typed"],
     "station": ["py.typed"],
+    "station.web": ["templates/*", "static/*"],
     "wipe_profiles": ["*.toml", "py.typed"],
 }
 

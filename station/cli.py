@@ -16,7 +16,7 @@ from typing import Any
 
 from custody.errors import CustodyError, JournalError, Refused, RoadDown, SyncRefused
 from custody.keyfile import KeyFileError
-from station import cli_badges, cli_bays, cli_certificate, cli_devices, cli_drives, cli_health, cli_history
+from station import cli_badges, cli_bays, cli_certificate, cli_devices, cli_drives, cli_health, cli_history, cli_screen
 from station.cli_words import Session
 from station.config import Config, at_home, load
 from station.errors import StationError, UsageError
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(does=does)
         return added
 
-    for group in (cli_drives, cli_health, cli_bays, cli_devices, cli_history, cli_certificate, cli_badges):
+    for group in (cli_drives, cli_health, cli_bays, cli_devices, cli_history, cli_certificate, cli_badges, cli_screen):
         group.add_verbs(verb)
     return top
 

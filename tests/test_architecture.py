@@ -22,6 +22,7 @@ PLANTS: dict[str, tuple[str, str]] = {
     "labels": ("labels/sheet.py", "import sqlite_utils"),
     "label-codes": ("labels/codes.py", "import qrcode"),
     "station": ("station/cli.py", "import sqlalchemy"),
+    "station-screen": ("station/web/window.py", "import station.guard"),
     "station-root-side": ("station/guard.py", "import socket"),
     "station-labels": ("station/bench.py", "import labels.sheet"),
     "station-layers": ("station/probe.py", "import station.bench"),
