@@ -62,7 +62,8 @@ def _pages(app: Flask, window: Window) -> None:
         if tile is None:
             _, why = window.look()
             return render_template("gone.html", name=name, why=why), 404 if not why else 503
-        return render_template("bay.html", tile=tile, ask=request.args.get("ask", ""))
+        state, _ = window.look()
+        return render_template("bay.html", tile=tile, state=state, ask=request.args.get("ask", ""))
 
     @app.get("/status/<path:name>")
     def status(name: str) -> Response:
