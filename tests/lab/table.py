@@ -1,6 +1,14 @@
 """Every scenario of the lab. A new module `scenarios_*.py` has a tuple `SCENARIOS` and one line here."""
 
-from tests.lab import scenarios_ata, scenarios_claims, scenarios_machine, scenarios_simulated, scenarios_wipes
+from tests.lab import (
+    scenarios_ata,
+    scenarios_bays,
+    scenarios_claims,
+    scenarios_machine,
+    scenarios_simulated,
+    scenarios_simulated_nvme,
+    scenarios_wipes,
+)
 from tests.lab.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -8,5 +16,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *scenarios_claims.SCENARIOS,
     *scenarios_ata.SCENARIOS,
     *scenarios_simulated.SCENARIOS,
+    *scenarios_simulated_nvme.SCENARIOS,
     *scenarios_wipes.SCENARIOS,
+    *scenarios_bays.SCENARIOS,
 )  # fmt: skip
