@@ -13,11 +13,12 @@ event key needs no authority and no network.
 import hashlib
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -48,6 +49,7 @@ LARGEST = 32 * 1024 * 1024
 
 BITS = 3072
 FIELD = "Kitbank"
+T = TypeVar("T")
 FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """No well-defined expiry (RFC 5280, 4.1.2.5): a bench clock may be wrong, and a certificate is read years later."""
 
@@ -123,10 +125,10 @@ def read_document_key(path: Path) -> DocumentKey:
 
 def signed(pdf: bytes, attachments: Mapping[str, bytes], key: DocumentKey, reason: str) -> bytes:
     """Attach these files (by name, stored as they are) and sign the whole; `reason` is shown by PDF readers."""
-    draft = _signed(pdf, attachments, key, reason, None)
+    draft = _apart(lambda: _signed(pdf, attachments, key, reason, None))
     room = _der_length(_embedded(draft).pkcs7_content)
     # An RSA signature always has one length: the second time its place is cut to size, and nothing fits beside it.
-    return _signed(pdf, attachments, key, reason, 2 * room)
+    return _apart(lambda: _signed(pdf, attachments, key, reason, 2 * room))
 
 
 def opened(pdf: bytes) -> Opened:
@@ -139,7 +141,7 @@ def opened(pdf: bytes) -> Opened:
     try:
         found = _embedded(pdf)
         trust = ValidationContext(trust_roots=[found.signer_cert], allow_fetching=False)
-        status = validate_pdf_signature(found, trust)
+        status = _apart(lambda: validate_pdf_signature(found, trust))
         fits = status.intact and status.valid and status.coverage == SignatureCoverageLevel.ENTIRE_FILE
         _, before, after, _ = (int(number) for number in found.byte_range)
         cms = _as_it_must_be(found)
@@ -157,6 +159,12 @@ _BROKEN = (
     *(AssertionError, RecursionError, NotImplementedError, OSError),
 )
 """What a hostile or broken file may raise inside pyHanko; whatever it is, the file is not believed."""
+
+
+def _apart(work: Callable[[], T]) -> T:
+    """Do the work in a thread of its own: pyHanko starts an event loop, and a thread with one cannot start another."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def _signed(pdf: bytes, attachments: Mapping[str, bytes], key: DocumentKey, reason: str, room: int | None) -> bytes:

@@ -1,8 +1,10 @@
 """Signed PDFs: an ordinary reader can check them, and not one byte may change or be added."""
 
+import asyncio
 import random
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,11 @@ def test_a_document_key_is_never_overwritten_and_never_read_when_others_can(tmp_
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(KeyFileError, match="damaged"):
         read_document_key(path)
+
+
+def test_it_works_where_an_event_loop_is_running(key: DocumentKey) -> None:
+    async def somewhere() -> Opened:
+        return opened(signed(pages(), ATTACHED, key, "within a loop"))
+
+    with ThreadPoolExecutor(1) as pool:  # this thread may have a loop already, from the browser's tests
+        assert pool.submit(lambda: asyncio.run(somewhere())).result().attachments == ATTACHED
