@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
+from pypdf import PdfReader
 
 from custody.checkpage import page as make_page
 from custody.events import PrivateKey, World
+from custody.pdfsign import make_document_key, read_document_key, signed
+from labels.certificate import Paper, render
 from station.certificate import export
 from station.home import open_journal
 from tests.browser.test_pages import NARROW, tab_to
@@ -150,6 +153,20 @@ def test_one_changed_byte_anywhere_in_the_pdf_is_noticed(good: Case, tmp_path: P
         give(page, file)
         assert verdict(page) == "DO NOT TRUST THIS", f"byte {place}"
         page.evaluate("document.getElementById('answer').replaceChildren(); document.getElementById('file').value = ''")
+
+
+def test_other_pages_around_true_attachments_are_noticed(
+    good: Case, tmp_path: Path, blank: Path, opened: Open
+) -> None:
+    attached = {name: files[0] for name, files in PdfReader(good.files["pdf"]).attachments.items()}
+    make_document_key(tmp_path / "forger.pem", "Kitbank")
+    said = Paper("Certificate", "good", "Kitbank", (("Level", "Purge"),), ("All is well.",), (), "A", "a", "foot")
+    file = tmp_path / "forged.pdf"
+    file.write_bytes(signed(render(said), attached, read_document_key(tmp_path / "forger.pem"), "forged"))
+    page = opened(blank)
+    give(page, file, good.key)
+    assert verdict(page) == "DO NOT TRUST THIS"
+    assert "PDF's key" in page.inner_text(".verdict")
 
 
 @pytest.mark.parametrize("tail", [b"\n", b"% nothing\n", b"\n1 0 obj\n<<>>\nendobj\nstartxref\n0\n%%EOF\n"])
