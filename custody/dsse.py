@@ -1,4 +1,4 @@
-"""The envelope around signed bytes: DSSE (secure-systems-lab/dsse, `protocol.md`), one or more Ed25519 signatures. Pure.
+"""The envelope around signed bytes: DSSE (secure-systems-lab/dsse, `protocol.md`), one or more Ed25519 signatures.
 
 What is signed is the pre-authentication encoding of the payload and its type, with lengths counted in bytes, so that
 bytes signed as one type of thing can never be passed off as another.

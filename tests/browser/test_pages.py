@@ -21,7 +21,10 @@ def pages(town: Town) -> Mapping[str, tuple[str, ...]]:
     loan = (f"/loans/{town.loan}", f"/loans/{town.out}")
     bench = town.house.bench.id
     return {
-        "": ("/sign-in", f"/D/{READY}", f"/V/{town.wipe.upper()}", "/V/NOTHING", "/set-password/nothing", "/no-such-page"),
+        "": (
+            "/sign-in", f"/D/{READY}", f"/V/{town.wipe.upper()}", "/V/NOTHING", "/set-password/nothing",
+            "/no-such-page",
+        ),
         "volunteer": ("/", "/devices", "/devices/find", "/devices/find?code=7K3Q", *device, "/receive"),
         "desk": ("/", "/referrals", f"/referrals/{town.waiting}", "/loans", *loan, f"/receive?code={LENT}"),
         "supervisor": (

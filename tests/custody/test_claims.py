@@ -87,6 +87,7 @@ SAID = Firmware(True, True, "completed", succeeded=True, observed="progress")
 ZEROS = Content(blocks=SIZE // 4096, zero=SIZE // 4096, ones=0, repeating=0, random=0, structured=0)
 
 
+MANY = CanaryFigures(1000, 1000, 0, 0, "aa")
 FEW = CanaryFigures(0, 0, 0, 0, "aa", "the drive refused to write any")
 
 
@@ -94,13 +95,13 @@ def erased(**changed: Any) -> Evidence:
     """Return the evidence of a drive's own erase on which nothing went wrong, with fields changed as asked."""
     good: dict[str, Any] = {
         "technique": "sanitize-block", "media_kind": "ssd", "passes": (), "passes_planned": 0, "firmware": SAID,
-        "canaries": replace(CANARIES, planted=1000, seen_before=1000),
+        "canaries": MANY,
         "readbacks": (replace(READ, expected="changed", content=ZEROS),),
     }  # fmt: skip
     return evidence(**{**good, **changed})
 
 
-def seen(**counts: int) -> dict[str, Any]:
+def seen(**counts: Any) -> dict[str, Any]:
     """Return a read-back that saw these blocks among the zeros."""
     content = replace(ZEROS, zero=ZEROS.blocks - sum(counts.values()), first_structured=8192, **counts)
     return {"readbacks": (replace(READ, expected="changed", content=content),)}
