@@ -33,7 +33,7 @@ def medium_section(sources: Sources) -> Section:
         ("World wide name, namespace", " ".join(part for part in (one.wwn, one.namespace) if part) if one else ""),
         ("Media type", words.MEDIA.get(kind or str(on_plan.get("kind", "")), kind)),
         ("Connected by", f"{one.transport}{', through an adapter' if _bridged(sources) else ''}" if one else ""),
-        ("Size", words.size(one.size) if one else ""),
+        ("Size", words.size(one.size) if one and one.size else ""),
         ("Drive firmware", firmware),
         ("Identifier in the record", sources.event.subject),
     )
