@@ -462,3 +462,25 @@ def test_unhide_finds_nothing_hidden(tmp_path: Path) -> None:
     with held(window) as (medium, target):
         act: Act = acting(window, medium, target, "sanitize-crypto")
         assert nvme.unhide(act).size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("status", "command", "named"),
+    [(0x101, 0xC, True), (0x004, 0xC, False), (0x101, 0x20C, False), (0x009, 0xC, False)],
+)
+def test_a_log_that_named_this_command_before_names_it_again_only_with_its_mark(
+    tmp_path: Path, status: int, command: int, named: bool
+) -> None:
+    window = Window(tmp_path, Make(sanicap=0x7 | 1 << 29))
+    before, after = build.sanitize_log(65535, 1, 0xC), build.sanitize_log(65535, status, command)
+
+    class Scripted(Answers):
+        def __call__(self, argv: Sequence[str], deadline: float, *, watch: Watch | None = None) -> Result:
+            if argv[1] == "sanitize":
+                self.canned = {**self.canned, "get_log": after}
+                return Result(tuple(argv), 0, b"", b"", 0.0)
+            return super().__call__(argv, deadline, watch=watch)
+
+    found = done_by(window, "sanitize-crypto", run=Scripted(window, get_log=before))
+    assert found.transition_observed is named
+    assert found.accepted
