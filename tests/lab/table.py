@@ -6,7 +6,6 @@ from tests.lab import (
     scenarios_claims,
     scenarios_machine,
     scenarios_nvme,
-    scenarios_nvme,
     scenarios_simulated,
     scenarios_simulated_nvme,
     scenarios_wipes,
@@ -20,7 +19,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *scenarios_nvme.SCENARIOS,
     *scenarios_simulated.SCENARIOS,
     *scenarios_simulated_nvme.SCENARIOS,
-    *scenarios_nvme.SCENARIOS,
     *scenarios_wipes.SCENARIOS,
     *scenarios_bays.SCENARIOS,
 )  # fmt: skip
