@@ -1,6 +1,7 @@
 """Looks at drives: each in a child of its own, because a dying drive may answer after minutes, or never."""
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -75,9 +76,12 @@ class Looks:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             out = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the look
-            return Looking(launch("look", task, out, complaints), out, complaints, medium, self._monotonic())
+            process = launch("look", task, out, complaints)
         except OSError:
             return None
+        with suppress(OSError):  # nobody waits for a look; the bench itself and those that wipe go first
+            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        return Looking(process, out, complaints, medium, self._monotonic())
 
     def drop(self, bay: str) -> None:
         """End the look at a bay, if there is one; a child stuck in the kernel stays, and holds nothing of ours."""

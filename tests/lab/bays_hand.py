@@ -7,6 +7,7 @@ state, {"answer": …}. Reads orders as JSON lines; {"typed": "?"} in an `arm` i
 """
 
 import json
+import os
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from station.config import Config, at_home
 from station.media import medium_at
 from station.orders import Order, Orders
 
-EVERY = 0.005  # seconds
+EVERY = 0.01  # seconds
 
 
 def say(lock: threading.Lock, **words: Any) -> None:
@@ -52,8 +53,14 @@ def tiles(state: BenchState) -> list[Tile]:
 def watch(config: Config, lock: threading.Lock) -> None:
     """Say each tile whenever its state, code or drive changed."""
     before: dict[str, tuple[object, ...]] = {}
+    last = (0, 0)
     while True:
+        time.sleep(EVERY)
         with suppress(OSError, ValueError):
+            status = os.stat(config.bays_state)
+            if (status.st_ino, status.st_mtime_ns) == last:
+                continue
+            last = status.st_ino, status.st_mtime_ns
             state = read_state(config.bays_state)
             at = time.monotonic()
             now: dict[str, tuple[object, ...]] = {}
@@ -67,7 +74,6 @@ def watch(config: Config, lock: threading.Lock) -> None:
             for where in set(before) - set(now):
                 say(lock, tile=where, at=at, state="gone", place="")
             before = now
-        time.sleep(EVERY)
 
 
 def obey(config: Config, lock: threading.Lock) -> None:

@@ -4,13 +4,16 @@ import os
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from station.bays import Daemon
 from station.bays_berth import masked
-from station.errors import NotDone
+from station.bays_child import _still
+from station.errors import GuardRefused, NotDone
+from station.media import medium_at
 from station.orders import Order, Orders
 from station.worklog import job_of, read
 from tests.station.bays_bench import Stepped, confirm, make_home, now, ordered, started, stepped, wait_for
@@ -89,6 +92,7 @@ def test_another_drive_in_the_bay_is_not_the_one_that_was_armed(tmp_path: Path) 
     with stepped(make_home(tmp_path, drives(tmp_path))) as bench:
         bench.until_state("Bay 1", "ready")
         assert bench.arm("Bay 1").obeyed
+        bench.daemon._swept = time.monotonic() + 3_600  # the bench has not noticed it yet
         other = practice_file(tmp_path / "other.img", serial="OTHERDRIVE99A17")
         drive = file_of(bench)
         os.replace(other, drive)
@@ -96,6 +100,29 @@ def test_another_drive_in_the_bay_is_not_the_one_that_was_armed(tmp_path: Path) 
         answer = bench.order("start", bay="Bay 1", operator="v-7")
         assert not answer.obeyed, "its last four are even the same"
         assert drive.read_bytes().count(b"Somebody's data. ") > 100
+
+
+def test_the_child_looks_again_itself_whether_it_is_the_armed_drive(tmp_path: Path) -> None:
+    armed = medium_at(practice_file(tmp_path / "d.img"))
+    _still(armed)
+    for changed in (replace(armed, sequence=8), replace(armed, bay="elsewhere")):
+        with pytest.raises(GuardRefused, match="nothing was touched"):
+            _still(changed)
+    os.truncate(armed.path, 8 * MEBIBYTE)
+    with pytest.raises(GuardRefused, match="nothing was touched"):
+        _still(armed)
+
+
+def test_green_is_of_this_start_of_the_machine(tmp_path: Path) -> None:
+    config = make_home(tmp_path, drives(tmp_path))
+    with stepped(config) as bench:
+        bench.start("Bay 1")
+        bench.until_state("Bay 1", "done")
+        boot = bench.daemon.desk.boot
+    memory = config.bays_folder / "memory.json"
+    memory.write_text(memory.read_text().replace(boot, "the start before"))
+    with stepped(config) as bench:
+        bench.until_state("Bay 1", "ready")
 
 
 def test_green_stays_over_a_restart_and_goes_when_the_drive_goes(tmp_path: Path) -> None:
@@ -148,7 +175,7 @@ def test_a_killed_bench_kills_no_wipe_and_its_successor_takes_it_in(tmp_path: Pa
         assert ordered(config, Order("arm", bay="Bay 1", typed=confirm(drive))).obeyed
         assert ordered(config, Order("start", bay="Bay 1", operator="v-7", profile="overwrite3")).obeyed
         wait_for(config, lambda state: (state.tiles[0].percent or 0) > 3)
-        daemon.send_signal(signal.SIGKILL)
+        os.killpg(daemon.pid, signal.SIGKILL)
         daemon.wait(10)
     with stepped(config) as bench:
         tile = bench.tile("Bay 1")
@@ -277,6 +304,21 @@ def test_a_drive_pulled_in_the_middle_is_asked_for_and_goes_on_in_another_bay(tm
         assert bench.start("Bay 2").obeyed, "by the profile it was begun with, whatever the default is"
         bench.until_state("Bay 2", "done")
         assert [body["profile"] for body in wiped_events(config)] == ["overwrite3", "overwrite3"]
+
+
+def test_a_second_drive_of_the_same_name_gets_nothing_of_the_first_ones_wipe(tmp_path: Path) -> None:
+    config = make_home(tmp_path, drives(tmp_path, size=SLOW) | {"Bay 2": f"file:{tmp_path / 'twin.img'}"})
+    with stepped(config) as bench:
+        bench.start("Bay 1", profile="overwrite3")
+        bench.until(lambda: bench.tile("Bay 1").stage.startswith("pass"))
+        os.truncate(practice_file(tmp_path / "twin.img", serial="BAYDRIVE1A17"), SLOW)
+        assert bench.until_state("Bay 2", "refused").code == "E03"
+        assert not bench.order("cancel", bay="Bay 2", operator="v-7").obeyed
+        bench.until(lambda: bool(wiped_events(config)), 90)
+        bench.until(lambda: not bench.daemon.desk.children)
+        assert {bench.tile(bay).code for bay in ("Bay 1", "Bay 2")} == {"E03"}, "nobody can tell which one is wiped"
+        (tmp_path / "twin.img").unlink()
+        bench.until_state("Bay 1", "done")
 
 
 def test_two_drives_that_give_the_same_serial_are_both_refused(tmp_path: Path) -> None:
