@@ -277,16 +277,19 @@ def _lay_out(file: Path, group: int | None) -> None:
             os.chmod(file.parent, 0o1770)  # noqa: S103 - the screen must be able to make SQLite's side files
         if file.exists():
             return
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        made = file.with_name(f"{file.name}.new")  # a screen never sees a file without its table
+        made.unlink(missing_ok=True)
+        os.close(os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         if group is not None:
-            os.chown(file, -1, group)
-            os.chmod(file, 0o660)
-        db = Database(sqlite3.connect(file))
+            os.chown(made, -1, group)
+            os.chmod(made, 0o660)
+        db = Database(sqlite3.connect(made))
         columns = {"id": str, "body": str, "at": float, "boot": str, "obeyed": int, "answer": str}
         db.enable_wal()
         db.table("orders").create(columns, not_null=set(columns), strict=True)
         db.table("orders").create_index(["id"], unique=True)
         db.close()
+        os.rename(made, file)
     except (OSError, sqlite3.Error) as error:
         raise NotDone(f"the orders file {file} cannot be made ({error})") from error
 

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,23 @@ def test_a_pin_is_not_left_in_the_file_once_the_order_is_answered(tmp_path: Path
     left = b"".join(one.read_bytes() for one in file.parent.iterdir() if one.is_file())
     assert b"739164" not in left
     assert b"SECRET" not in left
+
+
+def test_a_screen_that_looks_at_any_moment_finds_no_file_or_a_whole_one(tmp_path: Path) -> None:
+    broken: list[str] = []
+
+    def look(file: Path) -> None:
+        while not file.exists():
+            pass
+        try:
+            Orders(file).close()
+        except NotDone as error:
+            broken.append(str(error))
+
+    for number in range(20):
+        file = tmp_path / f"{number}/orders.sqlite"
+        screen = threading.Thread(target=look, args=(file,))
+        screen.start()
+        Orders.create(file).close()
+        screen.join(10)
+    assert broken == []
