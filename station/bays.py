@@ -94,6 +94,7 @@ class Daemon:
         self._wait.select(patience)
         if self._watch.drain() or time.monotonic() - self._swept >= SWEEP:
             self._sweep()
+            self.publish()  # before anything is started: whoever put a drive in looks at its tile now
         self.desk.settle(self._ended)
         self.desk.take_looks()
         self._obey()

@@ -54,10 +54,9 @@ class Looks:
         return bay in self._looks or bay in self._waiting
 
     def begin(self, bay: str, medium: Medium, profile: str) -> None:
-        """Have the drive in a bay looked at, as soon as its turn comes."""
+        """Have the drive in a bay looked at, as soon as its turn comes; nothing is started before the next `take`."""
         self.drop(bay)
         self._waiting[bay] = medium, profile
-        self._go_on()
 
     def _go_on(self) -> None:
         """Start those whose turn it is."""

@@ -144,9 +144,8 @@ def bench_with(
 def full(lab: Lab, name: str, bus: Bus, **more: object) -> Drive:
     """Describe a drive that is full of somebody's data."""
     drive = lab.make(name, bus, SIZE, serial=f"LAB{name.upper()}7734", **more)
-    drive.stores[0].image.write_bytes(b"Somebody's data. " * (SIZE // 17 + 1))
-    with drive.stores[0].image.open("r+b") as image:
-        image.truncate(SIZE)
+    image = drive.stores[0].image.with_suffix(".raw")  # below the layer of a volatile one
+    image.write_bytes((b"Somebody's data. " * (SIZE // 17 + 1))[:SIZE])
     return drive
 
 
