@@ -6,6 +6,7 @@ of; one that was never seen at work does not count, however its tool ended.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from station.wipe.scsi_ask import (
     supports,
 )
 
-RESIZE_DEADLINE = 120.0  # seconds
+RESIZE_DEADLINE, SETTLE_DEADLINE = 120.0, 30.0  # seconds
 _GOES_ON = "It cannot be stopped: the drive goes on by itself, also after a power cut. Keep it powered."
 _UNUSABLE = "It cannot be stopped. Without power the drive is unusable until it is formatted again. Keep it powered."
 _ACTIONS = {"sanitize-crypto": CRYPTO_ERASE, "sanitize-block": BLOCK_ERASE, "sanitize-overwrite": OVERWRITE}
@@ -102,7 +103,20 @@ def act(act: Act) -> Firmware:
     if act.issued is not None:
         before = replace(before, raw=str(act.issued.get("raw_before", "")))
     # nothing in a SCSI disk's sense data names a command, so a changed status alone never counts
-    return attend(act, Attempt(argv(act.method.name, act.medium.path), before, lambda final: False), _watched(act))
+    told = attend(act, Attempt(argv(act.method.name, act.medium.path), before, lambda final: False), _watched(act))
+    with suppress(OSError):  # the claimed handle is asked for size and identity next, and says what it finds
+        _look_again(act)
+    return told
+
+
+def _look_again(act: Act) -> None:
+    """Make the kernel ask the disk for its capacity again, and wait for udev. Raises OSError.
+
+    A disk that sanitizes answers READ CAPACITY with NOT READY (04h/1Bh), and Linux takes that for a capacity of 0
+    (drivers/scsi/sd.c, sd_revalidate_disk; seen in the lab): until it is made to look, the drive seems to be gone.
+    """
+    Path("/sys/class/block", Path(act.medium.path).name, "device/rescan").write_text("1", "ascii")
+    act.run(("udevadm", "settle", "--timeout=20"), SETTLE_DEADLINE)
 
 
 def argv(method: str, path: str) -> tuple[str, ...]:
@@ -134,9 +148,8 @@ def unhide(act: Act) -> Unhidden:
     path = act.medium.path
     act.note("resize", path=path)
     act.run(("sg_format", "--resize", "--count=-1", "--long", "--quick", path), RESIZE_DEADLINE)
-    rescan = Path("/sys/class/block", Path(path).name, "device/rescan")
     try:
-        rescan.write_text("1", "ascii")
+        _look_again(act)
     except OSError as error:
         text = f"the kernel did not look at {path} again ({error.strerror}); unplug it and put it back"
         raise NotDone(text) from error

@@ -2,8 +2,9 @@
 
     python -m tests.lab.ata_cells '[{"node": "/dev/sda", "method": "sanitize-block"}, …]'
 
-Prints one JSON line for each: node, outcome, claim, reasons, exceptions, the firmware's words. The engine, `execute`,
-the guard's claim, the separate reader and `judge` are the real ones; only the patience is shortened.
+Prints one JSON line for each: node, outcome, claim, reasons, exceptions, the firmware's words. The engine (the one for
+how the station sees the drive attached), `execute`, the guard's claim, the separate reader and `judge` are the real
+ones; only the patience is shortened.
 """
 
 import json
@@ -23,7 +24,7 @@ from station.errors import StationError
 from station.guard import claim
 from station.media import medium_at
 from station.run import Run
-from station.wipe import ata, overwrite
+from station.wipe import ata, overwrite, scsi
 from station.wipe.acting import Means, execute
 from station.wipe.methods import Act, Engine
 from station.wipe.planning import plan
@@ -33,36 +34,42 @@ from wipe_profiles import Profile, Recipe
 PATIENCE = 15.0  # seconds without progress
 
 
-def one_method(method: str) -> Profile:
+def engine_for(transport: str) -> Any:
+    """Return the engine's module; raises KeyError for a drive that is attached in another way."""
+    return {"ata": ata, "scsi": scsi}[transport]
+
+
+def one_method(method: str, transport: str) -> Profile:
     """Return the profile "purge", told to use one method only."""
     profile = wipe_profiles.load("purge")
-    only = Recipe(**{**vars(profile.recipes["ata"]), "methods": (method,)})
-    return replace(profile, recipes={**profile.recipes, "ata": only})
+    only = Recipe(**{**vars(profile.recipes[transport]), "methods": (method,)})
+    return replace(profile, recipes={**profile.recipes, transport: only})
 
 
-def impatient() -> Engine:
+def impatient(engine: Any) -> Engine:
     """Return the engine with little patience, so that a drive that hangs is given up before the lab is over."""
 
     def act(act: Act) -> Firmware:
-        return ata.act(replace(act, patience=PATIENCE))
+        answer: Firmware = engine.act(replace(act, patience=PATIENCE))
+        return answer
 
-    others = {name: getattr(ata, name) for name in ("METHODS", "read", "state", "ready", "unhide")}
+    others = {name: getattr(engine, name) for name in ("METHODS", "read", "state", "ready", "unhide")}
     return cast("Engine", SimpleNamespace(**others, act=act))
 
 
 def wiped(node: str, method: str, *, forced: bool, folder: Path) -> dict[str, Any]:
     """Wipe one drive; `forced` although the engine would not offer the method."""
-    run, profile = Run(), one_method(method)
-    medium = medium_at(node)
-    can = ata.read(run, medium)
-    offered: Mapping[str, Any] = ata.METHODS if forced else can.methods
+    run, medium = Run(), medium_at(node)
+    engine, profile = engine_for(medium.transport), one_method(method, medium.transport)
+    can = engine.read(run, medium)
+    offered: Mapping[str, Any] = engine.METHODS if forced else can.methods
     planned = plan(profile, medium, replace(can, methods={**overwrite.METHODS, **offered}))
     said: dict[str, Any] = {"refused": can.refused.get(method, ""), "lock": can.lock, "hidden": can.hidden_areas}
     if not planned.method:
         return {**said, "outcome": "NOT_OFFERED", "reasons": [], "claim": "none"}
     now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
     with claim(medium) as target, Worklog(folder, medium.identity.id, now) as log:
-        evidence = execute(planned, target, log, Means(os.urandom, run=run), engine=impatient())
+        evidence = execute(planned, target, log, Means(os.urandom, run=run), engine=impatient(engine))
     verdict = judge(evidence, profile)
     firmware = evidence.firmware
     return {
