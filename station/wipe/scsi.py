@@ -29,6 +29,7 @@ from station.wipe.scsi_ask import (
     supports,
 )
 
+BLOCKS = Path("/sys/class/block")
 RESIZE_DEADLINE, SETTLE_DEADLINE = 120.0, 30.0  # seconds
 _GOES_ON = "It cannot be stopped: the drive goes on by itself, also after a power cut. Keep it powered."
 _UNUSABLE = "It cannot be stopped. Without power the drive is unusable until it is formatted again. Keep it powered."
@@ -115,7 +116,7 @@ def _look_again(act: Act) -> None:
     A disk that sanitizes answers READ CAPACITY with NOT READY (04h/1Bh), and Linux takes that for a capacity of 0
     (drivers/scsi/sd.c, sd_revalidate_disk; seen in the lab): until it is made to look, the drive seems to be gone.
     """
-    Path("/sys/class/block", Path(act.medium.path).name, "device/rescan").write_text("1", "ascii")
+    (BLOCKS / Path(act.medium.path).name / "device/rescan").write_text("1", "ascii")
     act.run(("udevadm", "settle", "--timeout=20"), SETTLE_DEADLINE)
 
 

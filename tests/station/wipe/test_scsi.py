@@ -120,6 +120,20 @@ def test_a_drive_that_erases_for_somebody_else_is_left_alone(tmp_path: Path) -> 
     assert "did not begin" in evidence.stopped
 
 
+def test_the_kernel_is_made_to_look_again_once_the_erase_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux takes a disk that sanitizes for one of no capacity until it is made to look (seen in the lab)."""
+    rig = Rig(tmp_path)
+    rescan = tmp_path / "blocks/sas.img/device/rescan"
+    rescan.parent.mkdir(parents=True)
+    monkeypatch.setattr(scsi, "BLOCKS", tmp_path / "blocks")
+    assert rig.wipe("sanitize-block")[1].claim is Claim.PURGE
+    assert rescan.read_text() == "1"
+    tools = [each.argv[0] for each in rig.tools.transcript]
+    assert tools.index("udevadm") > tools.index("sg_sanitize")
+
+
 def test_what_a_drive_does_not_offer_is_said(tmp_path: Path) -> None:
     rig = Rig(tmp_path, spec=ScsiSpec(20_480, sanitize=frozenset({"block"}), format=False))
     can = scsi.read(rig.tools, rig.medium)
