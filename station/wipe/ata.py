@@ -102,6 +102,23 @@ def _other_serial(identity: Identity, medium: Medium) -> bool:
     return bool(own and known and own != known)
 
 
+def _another(now: Identity | None, medium: Medium) -> str:
+    """Say why what answers after the erase is not the drive that was claimed, or "".
+
+    The kernel and udev keep what they read when the drive was plugged in, so only the drive itself can tell.
+    """
+    if now is None:
+        return "the drive does not say any more who it is"
+    if _other_serial(now, medium):
+        return f"the drive now says serial {now.serial}, not {medium.identity.serial}"
+    known = re.fullmatch(r"(?:0x|naa\.|eui\.)?([0-9a-f]{16})", medium.identity.wwn.lower())
+    if known and now.wwn and now.wwn != known[1]:
+        return f"the drive now says WWN {now.wwn}, not {known[1]}"
+    if now.size != medium.size:
+        return f"the drive now says {now.size} bytes, not {medium.size}"
+    return ""
+
+
 def _no_sanitize(identity: Identity, now: DriveState | None) -> dict[str, str]:
     if not identity.sanitize:
         return dict.fromkeys(SANITIZE_BITS, "the drive has no SANITIZE feature set")
@@ -207,8 +224,13 @@ def ready(act: Act) -> tuple[str, ...]:
 
 
 def act(act: Act) -> Firmware:
-    """Have the drive erase itself; see `ata_sanitize.act` and `ata_security.erase`. Raises WorklogFull, TargetLost."""
-    return ata_sanitize.act(act) if act.method.name in SANITIZE_BITS else ata_security.erase(act)
+    """Have the drive erase itself; see `ata_sanitize.act` and `ata_security.erase`. Raises WorklogFull, TargetLost.
+
+    Afterwards the drive itself must still say the serial number, WWN and size under which it was claimed.
+    """
+    firmware = ata_sanitize.act(act) if act.method.name in SANITIZE_BITS else ata_security.erase(act)
+    why = _another(identify(act.run, act.medium)[0], act.medium) if firmware.succeeded else ""
+    return replace(firmware, succeeded=False, status=f"{why}; before that: {firmware.status}") if why else firmware
 
 
 def unhide(act: Act) -> Unhidden:

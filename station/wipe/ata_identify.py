@@ -45,6 +45,13 @@ class Identity:
         return self._text(23, 4)
 
     @property
+    def wwn(self) -> str:
+        """Return the World Wide Name as 16 hex digits, or "" [108-111, valid by 87 bit 8]."""
+        valid = self.words[87] & 0xC000 == 0x4000 and self.words[87] & 0x0100
+        name = "".join(f"{word:04x}" for word in self.words[108:112])
+        return name if valid and name.strip("0") else ""
+
+    @property
     def sector_size(self) -> int:
         """Return the bytes of a logical sector [106, 117-118]."""
         if self.words[106] & 0xC000 == 0x4000 and self.words[106] & 0x1000:

@@ -84,6 +84,7 @@ class AtaTools:
 
     def __init__(self, drives: Mapping[str, SatDrive], *, missing: Sequence[str] = (), mirror: bool = False) -> None:
         self.drives, self.missing, self.mirror = dict(drives), set(missing), mirror
+        self.kernel_looks_again = True  # False: as the real one, which keeps the name it read at first
         self._done: list[Result] = []
         self._seen: dict[str, bytes] = {}
         for path in self.drives if mirror else ():
@@ -150,7 +151,7 @@ class AtaTools:
         self._seen[path] = Path(path).read_bytes()
         place = sidecar_path(Path(path))
         sidecar = json.loads(place.read_text())
-        if sidecar["serial"] != drive.drive.serial:
+        if sidecar["serial"] != drive.drive.serial and self.kernel_looks_again:
             place.write_text(json.dumps(sidecar | {"serial": drive.drive.serial}))
 
     # --- hdparm ---

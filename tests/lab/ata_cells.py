@@ -79,6 +79,7 @@ def wiped(node: str, method: str, *, forced: bool, folder: Path) -> dict[str, An
         "reasons": [reason.code for reason in verdict.reasons],
         "texts": [reason.text for reason in verdict.reasons],
         "exceptions": list(verdict.exceptions),
+        "on_record": evidence.medium.serial,
         "observed": firmware.observed if firmware else "",
         "status": firmware.status if firmware else evidence.stopped,
     }

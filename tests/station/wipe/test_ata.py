@@ -183,6 +183,38 @@ def test_an_erase_that_failed_does_not_leave_a_password_behind(tmp_path: Path, l
     assert evidence.firmware is not None and "was taken off" in evidence.firmware.status
 
 
+@pytest.mark.parametrize("method", ["sanitize-block", "secure-erase"])
+def test_a_drive_that_calls_itself_another_after_the_erase_is_not_believed_though_the_kernel_did_not_notice(
+    tmp_path: Path, method: str
+) -> None:
+    bench = AtaBench(tmp_path, [Lie.IDENTITY_AFTER_ERASE])
+    bench.tools.kernel_looks_again = False
+    evidence, verdict = bench.wipe(method)
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert evidence.firmware is not None and "now says serial" in evidence.firmware.status
+    assert "not-succeeded" in {reason.code for reason in verdict.reasons}
+
+
+def test_another_wwn_or_size_after_the_erase_is_another_drive(tmp_path: Path) -> None:
+    bench = AtaBench(tmp_path)
+    medium = bench.medium()
+    for odd in (
+        replace(medium, size=medium.size - 512),
+        replace(medium, identity=replace(medium.identity, wwn="0x5000c500a0000002")),
+    ):
+        firmware = ata.act(replace(act(bench), medium=odd, target=Held()))  # type: ignore[arg-type]
+        assert not firmware.succeeded and "now says" in firmware.status
+    same = replace(medium, identity=replace(medium.identity, wwn="naa.5000c500a0000001"))
+    assert ata.act(replace(act(bench), medium=same, target=Held())).succeeded  # type: ignore[arg-type]
+
+
+class Held:
+    """A claimed drive that is always still the same, as the kernel sees it."""
+
+    def still_same(self) -> None:
+        """See nothing."""
+
+
 def unheard(kind: str, /, **fields: Any) -> None:
     """Be a work log that keeps nothing."""
 
