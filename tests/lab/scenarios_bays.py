@@ -313,7 +313,8 @@ def hanging(lab: Lab) -> Seen:
         assert ratio <= limit, f"others took {ratio:.3f} times as long: {before} {after}"
         assert stuck["code"] in ("E14", "E15"), stuck
         assert all(empty_now(drive, lab) for drive in four)
-        return Seen(f"{aside()}stuck ({stuck['code']}) and done in the end; others took {ratio:.3f} times as long at most")
+        told = f"stuck ({stuck['code']}) and done in the end; others took {ratio:.3f} times as long at most"
+        return Seen(aside() + told)
 
 
 def power_cut(lab: Lab) -> Seen:
