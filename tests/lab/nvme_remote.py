@@ -53,6 +53,8 @@ class Remote:
         if kind is None:
             self.pull()
             self.stop()
+            if not self._kept:  # they lie in the guest's memory
+                self.guest.run(["rm", "-f", *self._images], 30)
 
     def start(self) -> None:
         """Begin to be a drive, with what it had before if there is any."""
