@@ -73,7 +73,7 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
     if broken is not None:
         whole = broken.size * max(1, len(broken.passes))
         done = broken.reached.upto + len(broken.done) * broken.size
-        same = resumable(planned, broken) is not None
+        same = resumable(planned, broken, broken.after) is not None
         percent = None if broken.command else 100 * min(done, whole) / whole  # only the drive knows how far that is
         found["unfinished"] = {"percent": percent, "profile": broken.profile, "goes_on": same}
     return found

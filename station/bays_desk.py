@@ -338,6 +338,11 @@ class Desk:
                 continue
             was = berth.busy
             berth.busy = holder(self.config.worklogs / f"{berth.medium.identity.id}.jsonl") is not None
+            if berth.busy:  # whatever was green is not known to be so any more
+                berth.result = None
+                with suppress(NotDone):
+                    if berth.medium.identity.id in self.memory.settled:
+                        self.memory.forget(berth.medium.identity.id)
             if was and not berth.busy:
                 self.look(berth)
 

@@ -162,7 +162,8 @@ def _begun(bench: Bench, medium: Medium, profile: Profile) -> str:
 
 def would_resume(bench: Bench, planned: Plan) -> int | None:
     """Return the byte at which a wipe by this plan would go on, None when it would begin anew."""
-    job = resumable(planned, job_of(read(bench.worklogs, planned.medium.identity.id)))
+    known = job_of(read(bench.worklogs, planned.medium.identity.id))
+    job = resumable(planned, known, known.after if known else None)
     return None if job is None else job.reached.upto + len(job.done) * job.size
 
 

@@ -216,7 +216,8 @@ class Orders:
         """Write the answer to an order, and forget old ones; raises NotDone when the file refuses now."""
         with self._writing():
             change = "UPDATE orders SET obeyed = ?, answer = ?, body = '' WHERE id = ?"
-            self._db.execute(change, [int(answer.obeyed), answer.sentence, name])
+            sentence = answer.sentence.encode("utf-8", "replace").decode()  # it may repeat half a character of an order
+            self._db.execute(change, [int(answer.obeyed), sentence, name])
             self._db.execute(
                 "DELETE FROM orders WHERE obeyed >= 0 AND rowid <= (SELECT max(rowid) FROM orders) - ?", [KEPT]
             )

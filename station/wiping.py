@@ -201,12 +201,18 @@ def _try(bench: Bench, order: Order, agreed: _Agreed, announce: Announce) -> Rep
         if planned.how is not None and planned.how.reach != "namespace":
             for path in planned.can.siblings:  # what the command hits as well must be ours to erase, and held
                 held.enter_context(hold(bench, look_at(bench, path)))
-        job = resumable(planned, log.job)
+        job = resumable(planned, log.job, agreed.after)
         resumed_at = None if job is None else job.reached.upto + len(job.done) * job.size
         if job is not None and resumed_at is not None:
             announce(_resuming(planned, job, resumed_at))
         evidence = execute(
-            planned, target, log, bench.means, agreed.notes, ENGINES.get(planned.medium.transport)
+            planned,
+            target,
+            log,
+            bench.means,
+            agreed.notes,
+            ENGINES.get(planned.medium.transport),
+            after=agreed.after,
         )
         if planned.health is not None:
             evidence = replace(evidence, health_after=health_at(bench.means.run, planned.medium.path).to_json())

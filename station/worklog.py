@@ -63,6 +63,7 @@ class Job:
     passes: tuple[str, ...]
     size: int
     hidden_areas: str = "unknown"  # as planned: a drive at work on its own erase may not say again
+    after: str | None = None  # the exit that this wipe answers; a wipe before an exit says nothing after it
     canaries: Mapping[str, Any] | None = None
     done: tuple[PassDone, ...] = ()
     reached: Reached = field(default_factory=Reached)
@@ -98,6 +99,7 @@ def _begin(entry: Mapping[str, Any]) -> Job:
         passes=tuple(entry["passes"]),
         size=entry["size"],
         hidden_areas=entry.get("hidden_areas", "unknown"),
+        after=entry.get("after"),
     )
 
 

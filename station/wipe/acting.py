@@ -29,9 +29,12 @@ from station.worklog import Job, Worklog, pairs, room_for
 __all__ = ["Means", "execute", "resumable"]
 
 
-def resumable(plan: Plan, job: Job | None) -> Job | None:
-    """Return the job if it is unfinished and the plan is still the same one; None means: from the start."""
-    if job is None or job.finished:
+def resumable(plan: Plan, job: Job | None, after: str | None) -> Job | None:
+    """Return the job if it is unfinished, and plan and exit are still the same ones; None means: from the start.
+
+    `after` is the exit that the wipe answers: what was done before a drive left says nothing of it once it is back.
+    """
+    if job is None or job.finished or job.after != after:
         return None
     same = (job.digest, job.method, job.passes, job.size) == (
         plan.digest,
@@ -49,23 +52,26 @@ def execute(
     means: Means,
     notes: tuple[str, ...] = (),
     engine: Engine | None = None,
+    *,
+    after: str | None = None,
 ) -> Evidence:
     """Do what the plan says to the drive and return what was measured; `notes` become exceptions of the evidence.
 
-    `engine` carries out what the drive does itself. Raises WorklogFull before anything is touched when there is no
-    room for the log. Whatever the drive does after that ends up in the evidence, not in an exception.
+    `engine` carries out what the drive does itself, `after` is the exit that is answered. Raises WorklogFull before
+    anything is touched when there is no room for the log. Whatever the drive does after that ends up in the evidence,
+    not in an exception.
     """
     if not plan.method:
         raise StationError("a plan without a method cannot be carried out")
     if plan.by_firmware and engine is None:
         raise StationError(f"{plan.method} is a command of the drive's own, and no engine for it was given")
-    job = resumable(plan, log.job)
+    job = resumable(plan, log.job, after)
     log.reserve(room_for(target.size, len(plan.passes), overwrite.interval_for(target.size)))
-    run = _Run(plan, target, log, means, notes, job or _intend(plan, log, means), engine)
+    run = _Run(plan, target, log, means, notes, job or _intend(plan, log, means, after), engine)
     return run.go(resumed=job is not None)
 
 
-def _intend(plan: Plan, log: Worklog, means: Means) -> Job:
+def _intend(plan: Plan, log: Worklog, means: Means, after: str | None) -> Job:
     log.write(
         "intent",
         run=means.entropy(8).hex(),
@@ -76,6 +82,7 @@ def _intend(plan: Plan, log: Worklog, means: Means) -> Job:
         passes=list(plan.passes),
         size=plan.medium.size,
         hidden_areas=plan.hidden_areas,
+        after=after,
         medium=plan.medium.identity.to_json(),
     )
     job = log.job

@@ -204,3 +204,11 @@ def test_a_screen_that_looks_at_any_moment_finds_no_file_or_a_whole_one(tmp_path
         Orders.create(file).close()
         screen.join(10)
     assert broken == []
+
+
+def test_half_a_character_in_an_order_is_answered_and_does_not_end_the_bench(tmp_path: Path) -> None:
+    bench = Orders.create(tmp_path / "orders/orders.sqlite", clock=Ticking().clock())
+    put(bench.file, '{"kind": "arm", "\\ud800": "x"}')
+    (waiting,) = bench.waiting()
+    bench.answer(waiting.id, Answer(False, waiting.why_not))
+    assert bench.waiting() == []

@@ -145,3 +145,15 @@ def test_a_method_of_the_drives_own_is_not_carried_out_without_its_engine(tmp_pa
         pytest.raises(StationError, match="no engine"),
     ):
         execute(planned(medium, Toy()), target, log, Means(os.urandom))
+
+
+def test_an_erase_before_an_exit_is_not_taken_for_one_after_it(tmp_path: Path) -> None:
+    # recorded, killed before the outcome was in the log; lent, encrypted by the borrower, and back
+    assert worked(tmp_path, Toy())[1].outcome is Outcome.DONE
+    put(tmp_path / "d.img", os.urandom(SIZE))
+    toy = Toy()
+    evidence, verdict = worked(tmp_path, toy, after="an exit")
+    assert toy.sent == 1
+    assert evidence.readbacks[0].content is not None
+    assert evidence.readbacks[0].content.zero == SIZE // 4096
+    assert verdict.outcome is Outcome.DONE

@@ -101,7 +101,12 @@ def planned(medium: Medium, toy: Toy, profile: Profile | None = None) -> Plan:
 
 
 def worked(
-    folder: Path, toy: Toy, profile: Profile | None = None, means: Means | None = None
+    folder: Path,
+    toy: Toy,
+    profile: Profile | None = None,
+    means: Means | None = None,
+    *,
+    after: str | None = None,
 ) -> tuple[Evidence, Verdict]:
     """Wipe a practice file by the toy's own erase; a second call in the same folder goes on where the first ended."""
     path = folder / "d.img"
@@ -110,5 +115,5 @@ def worked(
     with held(path) as (medium, target), Worklog(folder / "logs", medium.identity.id, now) as log:
         made = planned(medium, toy, profile)
         chosen = means or Means(os.urandom, sleep=lambda seconds: None)
-        evidence = execute(made, target, log, chosen, engine=toy)
+        evidence = execute(made, target, log, chosen, engine=toy, after=after)
     return evidence, judge(evidence, profile or wipe_profiles.load("purge"))
