@@ -255,6 +255,7 @@ def _open(file: Path, patience: float) -> Database:
     """Open an existing file: nothing that its schema says is trusted (SQLite, "Defense Against The Dark Arts")."""
     try:
         db = Database(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=patience))
+        db.conn.text_factory = lambda data: data.decode("utf-8", "replace")  # one bad row must not keep the others out
         db.execute("PRAGMA trusted_schema=OFF")
         db.execute("PRAGMA cell_size_check=ON")
         db.execute("PRAGMA secure_delete=ON")

@@ -212,3 +212,13 @@ def test_half_a_character_in_an_order_is_answered_and_does_not_end_the_bench(tmp
     (waiting,) = bench.waiting()
     bench.answer(waiting.id, Answer(False, waiting.why_not))
     assert bench.waiting() == []
+
+
+def test_bytes_that_are_no_text_are_answered_and_keep_no_other_order_out(tmp_path: Path) -> None:
+    bench = Orders.create(tmp_path / "orders/orders.sqlite", clock=Ticking().clock())
+    with sqlite3.connect(bench.file) as db:
+        db.execute("INSERT INTO orders VALUES ('x1', CAST(x'ff' AS TEXT), 1000.0, 'this-start', -1, '')")
+    (waiting,) = bench.waiting()
+    assert "no order" in waiting.why_not
+    bench.answer(waiting.id, Answer(False, waiting.why_not))
+    assert bench.waiting() == []
