@@ -132,7 +132,9 @@ def _claim(evidence: Evidence, profile: Profile, exceptions: tuple[str, ...]) ->
     if claim.rank > Claim.CLEAR.rank and evidence.hidden_areas in ("present", "unknown"):
         claim = Claim.CLEAR
         why.append(_reason("hidden-areas", "hidden areas are present or unknown, so no more than Clear", evidence))
-    if claim.rank >= FULL_READ_FOR.rank and not any(_is_full(one) for one in evidence.readbacks):
+    # After a drive's own erase the look that counts is the first one, at what the erase left, not that at a later pass.
+    looks = evidence.readbacks if evidence.technique == "overwrite" else evidence.readbacks[:1]
+    if claim.rank >= FULL_READ_FOR.rank and not any(_is_full(one) for one in looks):
         claim = Claim.CLEAR
         why.append(_reason("sampled", "only a sample was read back, so no more than Clear", evidence))
     if claim.rank < Claim(profile.wants).rank:

@@ -15,7 +15,7 @@ from typing import Any
 from custody.media import MediumIdentity
 from station.badges import DECIDERS, must_be, reference, sign_in
 from station.bays_berth import Around, Berth, aside, tile_of
-from station.bays_children import Child, adopt, start
+from station.bays_children import Child, adopt, slot_of, start
 from station.bays_config import Bay
 from station.bays_launch import task_config
 from station.bays_looks import Looks, key
@@ -79,10 +79,8 @@ class Desk:
 
     def there(self, berth: Berth) -> Medium | None:
         """Return the drive in a bay, read afresh from sysfs; None when it is gone."""
-        if berth.medium is None:
-            return None
         with suppress(NotAMedium, OSError):
-            return medium_at(berth.medium.path)
+            return medium_at(berth.medium.path) if berth.medium else None
         return None
 
     def child(self, berth: Berth) -> Child | None:
@@ -227,9 +225,9 @@ class Desk:
             "heat": {"limit": limit, "sensor": self.sensor(medium), "path": asked},
         }
         try:
-            self.memory.put(
-                Unsettled(medium.identity, name, "running", "E16", (), self.now().isoformat(), str(order["profile"]))
-            )
+            slot_of(self.slots, medium).unlink(missing_ok=True)  # what an earlier child told is not of this one
+            profile, moment = str(order["profile"]), self.now().isoformat()
+            self.memory.put(Unsettled(medium.identity, name, "running", "E16", (), moment, profile))
             child = start(task, medium, self.slots, self.reap.append)
         except (NotDone, OSError) as error:
             self._as_before(medium.identity, before)

@@ -102,7 +102,7 @@ def _people(order: Order) -> None:
         if order.person.ref != operator:
             raise UsageError(f"{order.person.ref} signed in, and the order names {operator}; nothing was touched")
     deciding = {reference(text) for text in (order.accept_lower, order.despite_health)} - {""}
-    if operator in deciding:
+    if operator.casefold() in {text.casefold() for text in deciding}:
         text = f"{operator} wipes and cannot be the supervisor who decides about it as well; nothing was touched"
         raise GuardRefused([Reason("own-supervisor", text, operator)])
     if order.supervisor is not None:

@@ -95,7 +95,8 @@ def _stages(plan: Plan, size: int) -> list[tuple[str, int]]:
     stages = [("canaries", 0)]
     if plan.by_firmware:
         stages.append((DRIVE_WORKS, size))
-        stages += [("read a sample", size // 10)] if plan.passes else []
+        looked = size if "read-all" in plan.prove else size // 10
+        stages += [("read what the erase left", looked)] if plan.passes else []
     stages += [(f"pass {number}: {name}", size) for number, name in enumerate(plan.passes, 1)]
     return [*stages, ("read back", size)]
 
@@ -188,7 +189,7 @@ class _Run(Measured):
             self.meter.skip()
             self._take_over(self.log.job.looked)
             return
-        found = self._prove("changed", full=False)
+        found = self._prove("changed", full="read-all" in self.plan.prove)
         self.stopped = found.trouble
         if found.readback:
             self.surviving, self.unreadable = found.surviving, found.unreadable

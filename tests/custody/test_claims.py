@@ -159,10 +159,17 @@ def test_every_erase_of_the_drives_own_says_that_it_rests_on_the_drives_word() -
 
 
 def test_a_pass_behind_the_erase_counts_with_both_looks() -> None:
-    first = replace(READ, kind="sampled", bytes_read=SIZE // 10, expected="changed", content=ZEROS)
+    first = replace(READ, expected="changed", content=ZEROS)
     both = erased(passes=(PASS,), passes_planned=1, readbacks=(first, READ))
     assert judge(both, PURGE).claim is Claim.PURGE
     assert judge(replace(both, readbacks=(READ, first)), PURGE).outcome is Outcome.UNKNOWN
+
+
+def test_what_the_erase_left_must_be_read_in_full_for_a_purge_though_the_pass_behind_it_was() -> None:
+    sample = replace(READ, kind="sampled", bytes_read=SIZE // 10, expected="changed", content=ZEROS)
+    verdict = judge(erased(passes=(PASS,), passes_planned=1, readbacks=(sample, READ)), PURGE)
+    assert verdict.claim is Claim.CLEAR
+    assert "sampled" in {reason.code for reason in verdict.reasons}
 
 
 @pytest.mark.parametrize(("code", "change"), BROKEN, ids=[f"{c}-{n}" for n, (c, _) in enumerate(BROKEN)])
