@@ -45,7 +45,7 @@ mkdir -p dev/pts dev/shm
 mount -t devpts -o gid=5,mode=620 devpts dev/pts
 mount -t tmpfs shm dev/shm
 mount -t tmpfs -o mode=755 run run
-mount -t tmpfs tmp tmp; chmod 1777 tmp
+chmod 1777 tmp
 mkdir -p run/lock run/udev
 mount --bind "/new$modules" lib/modules
 mount -t debugfs debug sys/kernel/debug
