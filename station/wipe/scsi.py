@@ -24,6 +24,7 @@ from station.wipe.scsi_ask import (
     OVERWRITE,
     SANITIZE,
     ask_sense,
+    ask_serial,
     block_counts,
     state_of,
     supports,
@@ -103,10 +104,16 @@ def act(act: Act) -> Firmware:
     before = state(act.run, act.medium)
     if act.issued is not None:
         before = replace(before, raw=str(act.issued.get("raw_before", "")))
+    serial = ask_serial(act.run, act.medium.path)
     # nothing in a SCSI disk's sense data names a command, so a changed status alone never counts
     told = attend(act, Attempt(argv(act.method.name, act.medium.path), before, lambda final: False), _watched(act))
     with suppress(OSError):  # the claimed handle is asked for size and identity next, and says what it finds
         _look_again(act)
+    # the kernel and udev keep the identity that they read first, so the disk itself is asked
+    now = ask_serial(act.run, act.medium.path)
+    if told.succeeded and now != serial:
+        words = f"another drive answers after the erase: serial {now or 'none'}, before {serial or 'none'}"
+        return replace(told, succeeded=False, status=words)
     return told
 
 

@@ -80,6 +80,13 @@ def state_of(sense: Sense | None, why: str) -> DriveState:
     return DriveState("unknown", "the drive answers {:X}h {:02X}h/{:02X}h".format(*what), None, sense.raw)
 
 
+def ask_serial(run: Runner, path: str) -> str:
+    """Ask the disk itself for its serial number (INQUIRY, page 80h); "" when it does not say."""
+    result = _raw(run, path, _SENSE_LENGTH, 0x12, 1, 0x80, 0, _SENSE_LENGTH, 0)
+    data = result.stdout if result.ok else b""
+    return data[4 : 4 + data[3]].decode("ascii", "replace").strip() if len(data) > 4 and data[1] == 0x80 else ""
+
+
 def supports(run: Runner, path: str, opcode: int, action: int | None = None) -> bool | None:
     """Ask whether a disk knows a command (and service action); None when it does not say."""
     options = 1 if action is None else 2

@@ -69,6 +69,7 @@ def test_an_honest_drive_is_done_by_every_method(tmp_path: Path, method: str, ho
 
 LIES = [
     Lie.ERASES_NOTHING, Lie.KEEPS_LAST_PERCENT, Lie.KEEPS_ONE_BLOCK, Lie.ALWAYS_COMPLETED, Lie.STATUS_UNCHANGED,
+    Lie.IDENTITY_AFTER_ERASE,
     Lie.FAILS_AT_65535, Lie.STOPS_HALFWAY, Lie.HANGS, Lie.PROGRESS_STUCK, Lie.REFUSES_SANITIZE, Lie.REFUSES_ERASE,
 ]  # fmt: skip
 DOES_NOT_APPLY = {
