@@ -110,7 +110,8 @@ def dd(*words: str) -> None:
 
 def one_pass(node: str, name: str, logs: Path) -> None:
     """Write one pass with the log that a real wipe writes."""
-    with opened(node) as raw, Worklog(logs, MediumId(f"speed-{name}"), lambda: datetime.now(UTC)) as log:
+    medium = MediumId(f"speed-{name}-{Path(node).name}")  # each drive its own log: several are written at once
+    with opened(node) as raw, Worklog(logs, medium, lambda: datetime.now(UTC)) as log:
         log.reserve(room_for(raw.size, 1, interval_for(raw.size)))
 
         def mark(upto: int, bad: tuple[BadRange, ...]) -> None:

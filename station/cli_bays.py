@@ -1,8 +1,9 @@
 """The verbs about bays: `bench` (the daemon), and `bays`: what the tiles say, and orders as a screen leaves them."""
 
 import argparse
-import os
 import time
+
+import psutil
 
 from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
 from station.cli_words import AddVerb, Session, mebibytes
@@ -116,22 +117,12 @@ def _state(session: Session) -> BenchState:
         state = read_state(file)
     except (OSError, ValueError) as error:
         raise NotDone(f"there is no state of the bays at {file} ({error}); start it: kitbank-station bench") from error
-    if not state.fresh(now_beat(), boot_id()) or not _runs(state.pid):
+    if not state.fresh(now_beat(), boot_id()) or not psutil.pid_exists(state.pid):
         raise NotDone(
             f"the bench has stopped; what it said at {state.at} says nothing about now. Wipes that it started go on "
             "by themselves; start it again: kitbank-station bench"
         )
     return state
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _show(session: Session, state: BenchState) -> int:

@@ -3,11 +3,12 @@
 A state that is too old says nothing about now: then no tile is shown as it was, least of all a green one.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
 from station.errors import StationError
@@ -40,7 +41,7 @@ class Window:
             return None, "The bench is not running yet. Start it: kitbank-station bench"
         except ValueError:
             return None, "The bench and this screen are of different versions. Call a supervisor."
-        if not state.fresh(self.monotonic(), boot_id()) or not _runs(state.pid):
+        if not state.fresh(self.monotonic(), boot_id()) or not psutil.pid_exists(state.pid):
             return None, STOPPED
         return state, ""
 
@@ -83,13 +84,3 @@ class Window:
 def key(tile: Tile) -> str:
     """Return what a tile's page is called: its bay, or the drive's id where it is in no bay."""
     return tile.bay if tile.place or tile.medium is None else tile.medium.id
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -86,3 +86,15 @@ def answer(wipe: Wipe, deadline: float) -> dict[str, Any]:
     except ValueError as error:
         raise AssertionError(f"{wipe.drive.name}: no report: {done}") from error
     return {**report, "exit": done.exit}
+
+
+def ask(guest: Guest, *words: str, deadline: float = 300) -> dict[str, Any]:
+    """Run a verb of the station in the guest; return its answer with its exit status, and what it said."""
+    done = guest.run([*CLI, *words, "--json", "--home", STATION], deadline)
+    said = {"exit": done.exit, "stderr": done.stderr.decode()}
+    return {**(json.loads(done.text) if done.text.strip() else {}), **said}
+
+
+def wipe_words(node: str, serial: str, *more: str) -> list[str]:
+    """Return the words of a purge as a person gives them."""
+    return ["wipe", node, "--profile", "purge", "--operator", "v-lab", "--confirm", serial[-4:], *more]

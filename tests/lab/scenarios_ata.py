@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.drives.lies import Lie
-from tests.lab.bench_in_guest import CLI, BenchInGuest
+from tests.lab.bench_in_guest import CLI, BenchInGuest, ask, wipe_words
+from tests.lab.matrix import judged
 from tests.lab.scenario import Lab, Scenario, Seen
 from tests.lab.simulated import Shelf
 from tests.lab.vm import HOME, PYTHON, Guest
@@ -56,14 +57,14 @@ def in_chips(guest: Guest, shelf: Shelf, serial: str) -> bool:
 
 
 def run_cells(guest: Guest, cells: Sequence[Mapping[str, Any]], unplug: Callable[[], object]) -> list[dict[str, Any]]:
-    """Wipe drives in the guest, each by its method, three at a time; see `tests.lab.ata_cells`.
+    """Wipe drives in the guest, each by its method, three at a time; see `tests.lab.cells`.
 
     The drives that hang are a row of their own: after a minute and a half somebody unplugs them.
     """
     stuck = [cell for cell in cells if cell["lie"] == Lie.HANGS]
     others = [cell for cell in cells if cell["lie"] != Lie.HANGS]
     started = [
-        guest.start([PYTHON, "-m", "tests.lab.ata_cells", json.dumps(part)])
+        guest.start([PYTHON, "-m", "tests.lab.cells", json.dumps(part)])
         for part in (stuck, others[::2], others[1::2])
     ]
     time.sleep(90)
@@ -96,7 +97,7 @@ def column(guest: Guest, method: str, lies: Sequence[str], first: int) -> dict[s
             cells.append({"node": shelf.device(serial), "method": method, "lie": lie, "serial": serial})
         hung = next(str(made["serial"]) for made, lie in zip(wishes, lies, strict=True) if lie == Lie.HANGS)
         for one in run_cells(guest, cells, lambda: shelf.ask(hung, "cut-power")):
-            found[one["lie"]] = one | {"chips": in_chips(guest, shelf, one["serial"])}
+            found[one["lie"]] = one | {"left": in_chips(guest, shelf, one["serial"])}
     return found
 
 
@@ -109,47 +110,7 @@ def lies(lab: Lab) -> Seen:
             told = [*TRUE, *lies_of(method, lab.soak), *UNSEEN]
             table[method] = column(guest, method, told, 100 * number)
             lab.tell(f"ata: {method}: {[(lie, one['outcome']) for lie, one in table[method].items()]}")
-    cells = [(method, lie) for method in methods for lie in lies_of(method, lab.soak)]
-    false = [(method, lie) for method, lie in cells if table[method][lie]["outcome"] == "DONE"]
-    assert not false, f"called DONE although it was a lie: {false}"
-    for method in methods:
-        for lie in TRUE:
-            one = table[method][lie]
-            assert one["outcome"] == "DONE" and not one["chips"] and one["on_record"] == one["serial"], (method, one)
-        for lie in UNSEEN:
-            assert any("own word" in text for text in table[method][lie]["exceptions"]), table[method][lie]
-    page = _page(methods, table)
-    return Seen(f"false DONE 0 of {len(cells)}; {len(methods) * len(UNSEEN)} cells nobody can see from outside", page)
-
-
-def _page(methods: Sequence[str], table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    rows = dict.fromkeys(lie for method in methods for lie in table[method])
-    lines = [f"| what the drive does | {' | '.join(methods)} |", f"|---|{'---|' * len(methods)}"]
-    for lie in rows:
-        cells = [_cell(table[method].get(lie), lie) for method in methods]
-        lines.append(f"| {lie or 'honest'} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(one: Mapping[str, Any] | None, lie: str) -> str:
-    if one is None:
-        return "not in this run" if lie in ANY else "does not apply"
-    if one["outcome"] == "DONE":
-        word = f"DONE ({one['claim']})"
-        return f"{word}: **rests on the drive's word**" if lie in UNSEEN else word
-    return f"{one['outcome']} ({', '.join(one['reasons'][:2])})"
-
-
-def ask(guest: Guest, *words: str, deadline: float = 300) -> dict[str, Any]:
-    """Run a verb of the station in the guest; return its answer with its exit status, and what it said."""
-    done = guest.run([*CLI, *words, "--json", "--home", f"{HOME}/station"], deadline)
-    said = {"exit": done.exit, "stderr": done.stderr.decode()}
-    return {**(json.loads(done.text) if done.text.strip() else {}), **said}
-
-
-def wipe_words(node: str, serial: str, *more: str) -> list[str]:
-    """Return the words of a wipe as a person gives them."""
-    return ["wipe", node, "--profile", "purge", "--operator", "v-lab", "--confirm", serial[-4:], *more]
+    return judged(table, true=TRUE, unseen=UNSEEN, honest=lambda method, one: one["on_record"] == one["serial"])
 
 
 def left_behind(lab: Lab) -> Seen:

@@ -5,15 +5,16 @@ QEMU's drive knows no sanitize; its format erases also without being told to. do
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 from station.wipe import nvme
 from tests.drives.nvme_lies import Lie, Manner
-from tests.lab.bench_in_guest import CLI, BenchInGuest
+from tests.lab.bench_in_guest import CLI, BenchInGuest, ask, wipe_words
 from tests.lab.drives import Bus
+from tests.lab.matrix import judged, stepping
 from tests.lab.nvme_remote import Remote
 from tests.lab.scenario import Lab, Scenario, Seen
 from tests.lab.vm import HOME, PYTHON, Guest
@@ -42,17 +43,11 @@ def lies_of(method: str) -> tuple[str, ...]:
     return (*TRUE, *ANY, *(IN_SANITIZE if method in SANITIZES else (Lie.FORMAT_ERASES_NOTHING,)), *UNSEEN)
 
 
-def batches(lies: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Cut a row of lies into pieces."""
-    for at in range(0, len(lies), size):
-        yield lies[at : at + size]
-
-
 def run_cells(guest: Guest, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Wipe drives in the guest, two at a time; see `tests.lab.nvme_cells`."""
+    """Wipe drives in the guest, two at a time; see `tests.lab.cells`."""
 
     def some(part: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        done = guest.run([PYTHON, "-m", "tests.lab.nvme_cells", json.dumps(list(part))], 1200).checked()
+        done = guest.run([PYTHON, "-m", "tests.lab.cells", json.dumps(list(part))], 1200).checked()
         return [json.loads(line) for line in done.text.splitlines()]
 
     with ThreadPoolExecutor(2) as pool:
@@ -72,7 +67,7 @@ def column(guest: Guest, method: str, lies: Sequence[str], first: int) -> dict[s
             plugged.enter_context(drive)
         cells = [{"node": drive.node(), "method": method, "lie": lie} for lie, drive in drives.items()]
         for one in run_cells(guest, cells):
-            found[one["lie"]] = one | {"letters": drives[one["lie"]].letters()}
+            found[one["lie"]] = one | {"left": drives[one["lie"]].letters()}
         for lie, drive in drives.items():
             if lie == Lie.HANGS:  # else nvme-cli waits behind it for ever
                 drive.tell("power-cut")
@@ -87,50 +82,11 @@ def lies(lab: Lab) -> Seen:
     for method, told in wanted.items():  # a guest of its own for each: what hung in one holds up no other
         with lab.guest(home=False, memory=2048) as guest:
             guest.modprobe("nvme-tcp")
-            for batch in batches(told, AT_ONCE):
+            for batch in stepping(told, AT_ONCE):
                 table[method] |= column(guest, method, batch, number)
                 number += len(batch)
                 lab.tell(f"nvme: {method}: {[(lie, table[method][lie]['outcome']) for lie in batch]}")
-    cells = [(method, lie, one) for method, column in table.items() for lie, one in column.items()]
-    seen = [(method, lie, one) for method, lie, one in cells if lie not in (*TRUE, *UNSEEN)]
-    false = [(method, lie) for method, lie, one in seen if one["outcome"] == "DONE"]
-    assert not false, f"called DONE although it was a lie: {false}"
-    wrong = [one for _, lie, one in cells if lie in TRUE and (one["outcome"] != "DONE" or one["letters"])]
-    assert not wrong, f"an honest drive was not done, or letters are left: {wrong}"
-    on_its_word = [one for _, lie, one in cells if lie in UNSEEN]
-    assert all(any("own word" in text for text in one["exceptions"]) for one in on_its_word), on_its_word
-    unseen = f"{len(on_its_word)} cells nobody can see from outside"
-    return Seen(f"false DONE 0 of {len(seen)}; {unseen}", page(list(wanted), table))
-
-
-def page(methods: Sequence[str], table: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Return the matrix."""
-    rows = dict.fromkeys(lie for method in methods for lie in table[method])
-    lines = [f"| what the drive does | {' | '.join(methods)} |", f"|---|{'---|' * len(methods)}"]
-    lines += [
-        f"| {lie or 'honest'} | {' | '.join(_cell(table[each].get(lie), lie) for each in methods)} |" for lie in rows
-    ]
-    return "\n".join(lines)
-
-
-def _cell(one: Mapping[str, Any] | None, lie: str) -> str:
-    if one is None:
-        return "does not apply"
-    if one["outcome"] == "DONE":
-        return f"DONE ({one['claim']})" + (": **rests on the drive's word**" if lie in UNSEEN else "")
-    return f"{one['outcome']} ({', '.join(one['reasons'][:2])})"
-
-
-def ask(guest: Guest, *words: str, deadline: float = 300) -> dict[str, Any]:
-    """Run a verb of the station in the guest; return its answer with its exit status, and what it said."""
-    done = guest.run([*CLI, *words, "--json", "--home", f"{HOME}/station"], deadline)
-    said = {"exit": done.exit, "stderr": done.stderr.decode()}
-    return {**(json.loads(done.text) if done.text.strip() else {}), **said}
-
-
-def wipe_words(node: str, serial: str, *more: str) -> list[str]:
-    """Return the words of a purge as a person gives them."""
-    return ["wipe", node, "--profile", "purge", "--operator", "v-lab", "--confirm", serial[-4:], *more]
+    return judged(table, true=TRUE, unseen=UNSEEN)
 
 
 def wiped_events(guest: Guest) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 from werkzeug.serving import make_server
 
 from station.bays_state import LOOKS, VERSION, BenchState, MediumShown, PlanShown, boot_id, now_beat, publish, tile
@@ -180,6 +181,12 @@ def test_no_other_name_or_page_can_order_anything(tmp_path: Path) -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
+def _answered_late(route: Route) -> None:
+    answer = route.fetch(max_redirects=0)
+    time.sleep(2.5)
+    route.fulfill(response=answer)
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_drive_is_wiped_by_keyboard_alone_over_a_real_bench(chromium: Browser, tmp_path: Path, scripts: bool) -> None:
@@ -210,6 +217,7 @@ def test_a_drive_is_wiped_by_keyboard_alone_over_a_real_bench(chromium: Browser,
         if scripts:
             assert "Wiped" in page.locator("#said").inner_text()
         page.goto(f"{screen.url}/bay/Dock%20A")
+        page.route("**/order/acknowledge", _answered_late)  # the page looks again meanwhile, and has to wait
         page.get_by_role("button", name="I have taken it out").press("Enter")
         page.wait_for_selector("h1:has-text('Bays')")
         wait_for(config, lambda state: state.tiles[0].state != "done")

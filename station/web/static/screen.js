@@ -67,15 +67,20 @@ function show(place, text, state) {
   }
 }
 
+let leaving = false; // a form is on its way: a reload now would throw its answer away
+document.addEventListener("submit", () => { leaving = true; });
+window.addEventListener("pageshow", () => { leaving = false; });
+
 let failures = 0;
 async function look() {
   const place = document.querySelector("[data-from]");
-  if (!place) return;
+  if (!place || leaving) return;
   try {
     const answer = await fetch(place.dataset.from, { cache: "no-store" });
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();
     failures = 0;
+    if (leaving) return;
     if (place.id === "tiles") merge(place, parse(text));
     else show(place, text, answer.headers.get("Kitbank-State"));
   } catch {

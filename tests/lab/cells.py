@@ -1,17 +1,16 @@
 """Run inside the guest: wipe drives one after the other by one method each, with the real tools, and say what came out.
 
-    python -m tests.lab.ata_cells '[{"node": "/dev/sda", "method": "sanitize-block"}, …]'
+    python -m tests.lab.cells '[{"node": "/dev/sda", "method": "sanitize-block"}, …]'
 
-Prints one JSON line for each: node, outcome, claim, reasons, exceptions, the firmware's words. The engine (the one for
-how the station sees the drive attached), `execute`, the guard's claim, the separate reader and `judge` are the real
-ones; only the patience is shortened.
+Prints one JSON line for each: what it was told, outcome, claim, reasons, exceptions, the firmware's words. The engine
+(the one for how the station sees the drive attached), `execute`, the guard's claim, the separate reader and `judge` are
+the real ones; only the patience is shortened, and a method is tried also where the engine would not offer it.
 """
 
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from station.errors import StationError
 from station.guard import claim
 from station.media import medium_at
 from station.run import Run
-from station.wipe import ata, overwrite, scsi
+from station.wipe import ata, nvme, overwrite, scsi
 from station.wipe.acting import Means, execute
 from station.wipe.methods import Act, Engine
 from station.wipe.planning import plan
@@ -36,7 +35,7 @@ PATIENCE = 15.0  # seconds without progress
 
 def engine_for(transport: str) -> Any:
     """Return the engine's module; raises KeyError for a drive that is attached in another way."""
-    return {"ata": ata, "scsi": scsi}[transport]
+    return {"ata": ata, "nvme": nvme, "scsi": scsi}[transport]
 
 
 def one_method(method: str, transport: str) -> Profile:
@@ -57,18 +56,14 @@ def impatient(engine: Any) -> Engine:
     return cast("Engine", SimpleNamespace(**others, act=act))
 
 
-def wiped(node: str, method: str, *, forced: bool, folder: Path) -> dict[str, Any]:
-    """Wipe one drive; `forced` although the engine would not offer the method."""
+def wiped(node: str, method: str, folder: Path) -> dict[str, Any]:
+    """Wipe one drive and return everything that was found."""
     run, medium = Run(), medium_at(node)
     engine, profile = engine_for(medium.transport), one_method(method, medium.transport)
     can = engine.read(run, medium)
-    offered: Mapping[str, Any] = engine.METHODS if forced else can.methods
-    planned = plan(profile, medium, replace(can, methods={**overwrite.METHODS, **offered}))
+    planned = plan(profile, medium, replace(can, methods={**overwrite.METHODS, **engine.METHODS}))
     said: dict[str, Any] = {"refused": can.refused.get(method, ""), "lock": can.lock, "hidden": can.hidden_areas}
-    if not planned.method:
-        return {**said, "outcome": "NOT_OFFERED", "reasons": [], "claim": "none"}
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
-    with claim(medium) as target, Worklog(folder, medium.identity.id, now) as log:
+    with claim(medium) as target, Worklog(folder, medium.identity.id, lambda: datetime.now(UTC)) as log:
         evidence = execute(planned, target, log, Means(os.urandom, run=run), engine=impatient(engine))
     verdict = judge(evidence, profile)
     firmware = evidence.firmware
@@ -90,9 +85,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for cell in json.loads(sys.argv[1]):
             try:
-                found = wiped(cell["node"], cell["method"], forced=cell.get("forced", True), folder=Path(folder))
+                found = wiped(cell["node"], cell["method"], Path(folder))
             except StationError as error:
-                found = {"outcome": "REFUSED", "claim": "none", "reasons": [type(error).__name__], "status": str(error)}
+                why = {"reasons": [type(error).__name__], "texts": [str(error)], "exceptions": []}
+                found = {"outcome": "REFUSED", "claim": "none", "hidden": "", **why}
             print(json.dumps({**cell, **found}), flush=True)
     return 0
 
