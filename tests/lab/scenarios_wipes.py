@@ -78,17 +78,17 @@ def _undisturbed(bench: BenchInGuest, drives: list[Drive]) -> float:
 def _troubles(guest: Guest) -> dict[str, Callable[[Drive], None]]:
     return {
         "pulled": guest.pull,
-        "write error": lambda drive: guest.fail(drive, Fault("write", sector=90 * 2048)),
+        "write error": lambda drive: guest.fail(drive, Fault("write", sector=42 * 2048)),
         "every write fails": lambda drive: guest.fail(drive, Fault("write")),
         "flush fails": lambda drive: guest.fail(drive, Fault("flush")),
-        "read error": lambda drive: guest.fail(drive, Fault("read", sector=91 * 2048, errno=61)),
+        "read error": lambda drive: guest.fail(drive, Fault("read", sector=43 * 2048, errno=61)),
         "hangs": lambda drive: guest.limit(drive, 1),
     }
 
 
 def one_bad_drive(lab: Lab) -> Seen:
     """Let one of four drives fail in mid-wipe in every way; the other three must not feel it."""
-    size = 96 * MIB
+    size = 48 * MIB
     plugged = four(lab, size, volatile=False)
     happened, ratios, said = 0, [], set()
     with lab.guest(*plugged) as guest:
