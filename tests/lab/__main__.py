@@ -4,7 +4,6 @@ Exit 0 when every scenario held, 1 when one failed, 2 when the lab cannot be had
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -16,6 +15,7 @@ from tests.lab.talk import GuestGone
 
 RESULTS = fetch.CHECKOUT / "docs" / "lab-results.md"
 PART_RESULTS = fetch.SHELF / "results.md"
+PLAYED = fetch.SHELF / "played.json"
 
 
 def _tell(line: str) -> None:
@@ -33,8 +33,10 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--soak", action="store_true", help="repeat what is worth repeating, for about two hours")
     parser.add_argument("--list", action="store_true", help="name the scenarios and play none")
     parser.add_argument("--report", type=Path, metavar="FILE", help=(
-        f"where the results go: {RESULTS.relative_to(fetch.CHECKOUT)} when all were played, "
-        f"{PART_RESULTS.relative_to(fetch.CHECKOUT)} otherwise"))  # fmt: skip
+        f"where the results go, old ones included: {RESULTS.relative_to(fetch.CHECKOUT)}; of the slice to "
+        f"{PART_RESULTS.relative_to(fetch.CHECKOUT)}"))  # fmt: skip
+    parser.add_argument("--shelf", type=Path, metavar="FILE", default=PLAYED, help=(
+        f"where the results of earlier runs are kept: {PLAYED.relative_to(fetch.CHECKOUT)}"))  # fmt: skip
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     verbs.add_parser("fetch", help="bring what the lab needs (as root, over the host's own apt)")
     for verb, does in (
@@ -61,8 +63,9 @@ def _scenarios(asked: argparse.Namespace, words: Sequence[str]) -> int:
         return 0
     kit = fetch.fetch(_tell)
     played = scenario.play(chosen, kit, asked.soak, _say, _tell)
-    page = asked.report or (PART_RESULTS if asked.only or asked.slice else RESULTS)
-    report.write(page, played, kit, shlex.join(["python", "-m", "tests.lab", *words]), date.today().isoformat())  # noqa: DTZ011
+    rows = report.keep(asked.shelf, played, soak=asked.soak, day=date.today().isoformat())  # noqa: DTZ011
+    page = asked.report or (PART_RESULTS if asked.slice else RESULTS)
+    report.write(page, rows, [each.name for each in SCENARIOS], kit)
     failed = [each.scenario.name for each in played if not each.held]
     _say(f"{len(played) - len(failed)} of {len(played)} held" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0

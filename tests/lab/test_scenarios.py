@@ -63,15 +63,31 @@ def test_the_slice_and_names_choose_and_a_name_that_is_not_there_is_refused() ->
         scenario.chosen([HOLDS, FAILS], ["faills"], slice_=False)
 
 
-def test_the_results_say_what_failed_what_was_seen_and_by_which_command(tmp_path: Path) -> None:
+def test_the_results_say_what_failed_what_was_seen_and_when(tmp_path: Path) -> None:
     played, _ = play(HOLDS, FAILS)
-    report.write(tmp_path / "results.md", played, NO_KIT, "python -m tests.lab", "2026-11-25")
+    rows = report.keep(tmp_path / "played.json", played, soak=False, day="2026-11-25")
+    report.write(tmp_path / "results.md", rows, ["fails", "holds", "never"], NO_KIT)
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
-    assert "written by `python -m tests.lab`; do not edit" in text
-    assert "2 scenarios, 1 held, 1 failed" in text and "Linux 6.1.0-test" in text
-    assert "| holds | something holds | held |" in text and r"3 of 3 survived \| all |" in text
-    assert "| **FAILED** |" in text
+    assert "do not edit" in text and "Never played: never." in text
+    assert "2 rows: 1 held, 1 failed" in text and "Linux 6.1.0-test" in text
+    assert "| holds | something holds | held |" in text and r"3 of 3 survived \| all | 2026-11-25, " in text
+    assert text.index("| **FAILED** |") < text.index("| holds |")
     assert text.index("## holds") < text.index("| a | b |")
+
+
+def test_results_of_earlier_runs_stay_until_the_same_is_played_again(tmp_path: Path) -> None:
+    shelf = tmp_path / "played.json"
+    report.keep(shelf, play(HOLDS)[0], soak=False, day="2026-11-01")
+    report.keep(shelf, play(HOLDS, soak=True)[0], soak=True, day="2026-11-02")
+    rows = report.keep(shelf, play(FAILS)[0], soak=False, day="2026-11-03")
+    assert [(row.name, row.soak, row.day) for row in rows] == [
+        ("holds", False, "2026-11-01"), ("holds", True, "2026-11-02"), ("fails", False, "2026-11-03"),
+    ]  # fmt: skip
+    failed = scenario.Played(HOLDS, False, 1.0, Seen("it did not"))
+    rows = report.keep(shelf, [failed], soak=True, day="2026-11-04")
+    assert [row.held for row in rows] == [True, False, False]
+    report.write(tmp_path / "page.md", rows, ["holds", "fails"], NO_KIT)
+    assert (tmp_path / "page.md").read_text(encoding="utf-8").count("| a | b |") == 1
 
 
 @pytest.mark.parametrize(("which", "code"), [((HOLDS,), 0), ((HOLDS, FAILS), 1)])
@@ -80,7 +96,7 @@ def test_the_exit_code_tells_whether_all_held(
 ) -> None:
     monkeypatch.setattr("tests.lab.__main__.SCENARIOS", which)
     monkeypatch.setattr("tests.lab.fetch.fetch", lambda tell: NO_KIT)
-    assert main(["--report", str(tmp_path / "results.md")]) == code
+    assert main(["--report", str(tmp_path / "results.md"), "--shelf", str(tmp_path / "played.json")]) == code
     assert (tmp_path / "results.md").is_file()
 
 
