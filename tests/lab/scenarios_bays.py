@@ -5,7 +5,6 @@ to a speed at which the emulated processor is not what limits, so that "undistur
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -22,19 +21,22 @@ MIB = 1 << 20
 SIZE = 48 * MIB
 SPEED = 3 * MIB  # bytes per second of each drive; four of them at once are far below what the guest can do
 WITHIN = 1.05  # how much longer a wipe may take because of what happens to another drive
+STARVED = 0.2  # of the processor time that the guest wanted
 BUSY = 10.0  # instead of the limits above, where the host's own load says more than the bench
 STATION = f"{HOME}/station"
 STATES = ("done", "unknown", "not-run")
 
 
-def quiet() -> bool:
+def quiet(guest: Guest) -> bool:
     """Tell whether this machine has time for the guest: an emulated processor that gets a tenth times nothing."""
-    return os.getloadavg()[0] < 2 * (os.cpu_count() or 1)
+    return guest.starved() < STARVED
 
 
-def aside() -> str:
+def aside(guest: Guest) -> str:
     """Return what must be said beside figures that were taken on a busy machine."""
-    return "" if quiet() else f"(busy machine, load {os.getloadavg()[0]:.0f}: times not judged) "
+    if quiet(guest):
+        return ""
+    return f"(busy machine, the guest waited for {guest.starved():.0%} of its processor time: times not judged) "
 
 
 @dataclass
@@ -186,8 +188,8 @@ def hot_plug(lab: Lab) -> Seen:
                 bench.until(lambda: len(bench.with_drives()) == len(plugged), 180, f"{drive.name} is back")
         times = list(_event_to_tile(bench))
         assert len(times) >= 20, f"only {len(times)} of udev's events were paired with a tile"
-        assert p95(times) < (1.0 if quiet() else BUSY), f"p95 {p95(times):.2f} s of {len(times)}: {sorted(times)[-5:]}"
-        return Seen(f"{aside()}{len(times)} drives plugged in: udev event to tile p50 {p95_of(times, 0.5):.2f} s, "
+        assert p95(times) < (1.0 if quiet(guest) else BUSY), f"p95 {p95(times):.2f} s of {len(times)}: {sorted(times)[-5:]}"
+        return Seen(f"{aside(guest)}{len(times)} drives plugged in: udev event to tile p50 {p95_of(times, 0.5):.2f} s, "
                     f"p95 {p95(times):.2f} s, most {max(times):.2f} s")  # fmt: skip
 
 
@@ -279,9 +281,9 @@ def pulled_in_the_middle(lab: Lab) -> Seen:
             guest.limit(four[3], SPEED)
         told = bench.outcomes()
         most = max(ratios)
-        assert most <= (WITHIN if quiet() else BUSY), f"others took {most:.3f} times as long: {before} {after}"
+        assert most <= (WITHIN if quiet(guest) else BUSY), f"others took {most:.3f} times as long: {before} {after}"
         assert told.count("UNKNOWN") == pulls, told
-        return Seen(f"{aside()}{pulls} pulled in mid-wipe, {went_on} went on in another bay, all wiped in the end; "
+        return Seen(f"{aside(guest)}{pulls} pulled in mid-wipe, {went_on} went on in another bay, all wiped in the end; "
                     f"others took {max(ratios):.3f} times as long at most; journal: {' '.join(told)}")  # fmt: skip
 
 
@@ -309,12 +311,12 @@ def hanging(lab: Lab) -> Seen:
         guest.limit(four[3], 0)
         bench.until_state("Bay 4", "done", seconds=400)
         ratio = max(now / then for now, then in zip(after, before, strict=True))
-        limit = WITHIN if quiet() else BUSY
+        limit = WITHIN if quiet(guest) else BUSY
         assert ratio <= limit, f"others took {ratio:.3f} times as long: {before} {after}"
         assert stuck["code"] in ("E14", "E15"), stuck
         assert all(empty_now(drive, lab) for drive in four)
         told = f"stuck ({stuck['code']}) and done in the end; others took {ratio:.3f} times as long at most"
-        return Seen(aside() + told)
+        return Seen(aside(guest) + told)
 
 
 def power_cut(lab: Lab) -> Seen:

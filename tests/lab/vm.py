@@ -115,6 +115,19 @@ class Guest:
             raise GuestGone("the guest is switched off")
         return self._qemu.pid
 
+    def starved(self) -> float:
+        """Return the share (0 to 1) of its wanted processor time that this guest had to wait for since it booted.
+
+        The second figure of each thread's schedstat (Linux, Documentation/scheduler/sched-stats.rst): what other
+        programs on this machine took away from it, whatever the load average says.
+        """
+        ran = waited = 0
+        for file in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                one, other, _ = map(int, file.read_text().split())
+                ran, waited = ran + one, waited + other
+        return waited / max(1, ran + waited)
+
     def console(self) -> str:
         """Return the last of what the guest's kernel said."""
         with contextlib.suppress(OSError):
