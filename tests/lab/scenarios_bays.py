@@ -188,7 +188,8 @@ def hot_plug(lab: Lab) -> Seen:
                 bench.until(lambda: len(bench.with_drives()) == len(plugged), 180, f"{drive.name} is back")
         times = list(_event_to_tile(bench))
         assert len(times) >= 20, f"only {len(times)} of udev's events were paired with a tile"
-        assert p95(times) < (1.0 if quiet(guest) else BUSY), f"p95 {p95(times):.2f} s of {len(times)}: {sorted(times)[-5:]}"
+        limit = 1.0 if quiet(guest) else BUSY
+        assert p95(times) < limit, f"p95 {p95(times):.2f} s of {len(times)}: {sorted(times)[-5:]}"
         return Seen(f"{aside(guest)}{len(times)} drives plugged in: udev event to tile p50 {p95_of(times, 0.5):.2f} s, "
                     f"p95 {p95(times):.2f} s, most {max(times):.2f} s")  # fmt: skip
 
@@ -283,8 +284,8 @@ def pulled_in_the_middle(lab: Lab) -> Seen:
         most = max(ratios)
         assert most <= (WITHIN if quiet(guest) else BUSY), f"others took {most:.3f} times as long: {before} {after}"
         assert told.count("UNKNOWN") == pulls, told
-        return Seen(f"{aside(guest)}{pulls} pulled in mid-wipe, {went_on} went on in another bay, all wiped in the end; "
-                    f"others took {max(ratios):.3f} times as long at most; journal: {' '.join(told)}")  # fmt: skip
+        return Seen(f"{aside(guest)}{pulls} pulled in mid-wipe, {went_on} went on in another bay, all wiped in the "
+                    f"end; others took {max(ratios):.3f} times as long at most; journal: {' '.join(told)}")  # fmt: skip
 
 
 def hanging(lab: Lab) -> Seen:
