@@ -22,6 +22,7 @@ from lending.views import (
     desk,
     devices,
     home,
+    menu,
     office,
     partners,
     people,
@@ -98,8 +99,9 @@ def _templates(app: Flask) -> None:
     }
     app.jinja_env.filters.update(words.FILTERS)
     app.jinja_env.globals.update(
-        form_token=auth.form_token, may=auth.may, visitor=auth.visitor, services=auth.services, **words.GLOBALS
-    )
+        form_token=auth.form_token, may=auth.may, visitor=auth.visitor, services=auth.services, menu=menu,
+        **words.GLOBALS,
+    )  # fmt: skip
 
 
 def _headers(*, secure: bool) -> Callable[[Response], Response]:

@@ -199,6 +199,16 @@ class BenchState:
         """Tell whether this is about now; if not, a screen says that the bench has stopped and shows no green."""
         return self.boot == boot and 0 <= monotonic - self.beat <= FRESH
 
+    def by_a_running_bench(self) -> bool:
+        """Tell whether the process that said this still runs, or another of its number."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
 
 def boot_id(file: Path = BOOT_ID) -> str:
     """Return the name of this start of the machine (random(4): a new one at each boot); "" when there is none."""

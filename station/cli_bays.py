@@ -3,8 +3,6 @@
 import argparse
 import time
 
-import psutil
-
 from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
 from station.cli_words import AddVerb, Session, mebibytes
 from station.errors import NotDone, UsageError
@@ -117,7 +115,7 @@ def _state(session: Session) -> BenchState:
         state = read_state(file)
     except (OSError, ValueError) as error:
         raise NotDone(f"there is no state of the bays at {file} ({error}); start it: kitbank-station bench") from error
-    if not state.fresh(now_beat(), boot_id()) or not psutil.pid_exists(state.pid):
+    if not state.fresh(now_beat(), boot_id()) or not state.by_a_running_bench():
         raise NotDone(
             f"the bench has stopped; what it said at {state.at} says nothing about now. Wipes that it started go on "
             "by themselves; start it again: kitbank-station bench"

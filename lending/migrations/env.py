@@ -2,9 +2,9 @@
 
 from alembic import context
 
-from lending import badge_tables
+from lending import schema
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=badge_tables.BadgeRow.metadata, render_as_batch=False)
+context.configure(connection=connection, target_metadata=schema.metadata(), render_as_batch=False)
 with context.begin_transaction():
     context.run_migrations()

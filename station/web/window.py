@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
 from station.errors import StationError
 from station.orders import Answer, Order, Orders
@@ -41,7 +39,7 @@ class Window:
             return None, "The bench is not running yet. Start it: kitbank-station bench"
         except ValueError:
             return None, "The bench and this screen are of different versions. Call a supervisor."
-        if not state.fresh(self.monotonic(), boot_id()) or not psutil.pid_exists(state.pid):
+        if not state.fresh(self.monotonic(), boot_id()) or not state.by_a_running_bench():
             return None, STOPPED
         return state, ""
 

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 
 from custody.events import World
-from lending import installation, migrations, tables
+from lending import installation, migrations, schema, tables
 from lending.db import Database, opened
 from lending.errors import LendingError, NotReady
 from tests.factories import NOON
@@ -78,7 +78,7 @@ def test_the_tables_are_what_the_migrations_make(engine: Engine) -> None:
 
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, tables.Row.metadata) == []
+        assert compare_metadata(context, schema.metadata()) == []
     assert migrations.current(engine) == migrations.newest()
 
 

@@ -1,0 +1,10 @@
+"""Contact data sealed, retention, subject access, complaints."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

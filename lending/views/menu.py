@@ -1,0 +1,71 @@
+"""Where everything is: the sections of the service, and the pages of each. A page that people look for is a line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import current_app, request, url_for
+
+from lending import auth
+
+SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "Home": (("home.home", "Home"),),
+    "Devices": (("devices.listing", "Devices"), ("checks.listing", "Checks")),
+    "Referrals": (("partners.listing", "Referrals"),),
+    "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive")),
+    "Donors": (),
+    "Messages": (),
+    "Privacy": (),
+    "People": (("people.listing", "Accounts"), ("badges.listing", "Badges")),
+    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check")),
+}
+"""Section -> its pages, as endpoint and title. Each person sees the pages that their role may open."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One link: a section or a page. `here`: it is this very page; `within`: this page belongs to it."""
+
+    title: str
+    href: str
+    here: bool
+    within: bool
+
+
+def sections() -> list[Place]:
+    """Return the sections that whoever asks may open, each leading to its first page."""
+    found = []
+    for title, pages in SECTIONS.items():
+        allowed = [endpoint for endpoint, _ in pages if _may(endpoint)]
+        if allowed:
+            here = request.endpoint == allowed[0]
+            found.append(Place(title, url_for(allowed[0]), here, not here and _current(title)))
+    return found
+
+
+def pages() -> list[Place]:
+    """Return the pages of the section in which we are, none where there is only one."""
+    for title, wanted in SECTIONS.items():
+        if _current(title):
+            allowed = [
+                Place(name, url_for(endpoint), request.endpoint == endpoint, _within(endpoint))
+                for endpoint, name in wanted
+                if _may(endpoint)
+            ]  # fmt: skip
+            return allowed if len(allowed) > 1 else []
+    return []
+
+
+def _may(endpoint: str) -> bool:
+    return endpoint in current_app.view_functions and auth.may(endpoint)
+
+
+def _current(title: str) -> bool:
+    return any(_within(endpoint) for endpoint, _ in SECTIONS[title])
+
+
+def _within(endpoint: str) -> bool:
+    """Tell whether the page that is shown has the same blueprint as this one, or an address below it."""
+    if endpoint not in current_app.view_functions or not _may(endpoint):
+        return False
+    area = url_for(endpoint)
+    return request.endpoint == endpoint or (area != "/" and (request.path + "/").startswith(area.rstrip("/") + "/"))
