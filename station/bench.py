@@ -21,7 +21,7 @@ from station.errors import GuardRefused
 from station.guard import Target, claim, why_ours
 from station.health import health_at
 from station.media import Medium, medium_at
-from station.wipe import Plan, can_do, plan
+from station.wipe import Plan, can_do, plan, scsi
 from station.wipe.acting import Means, resumable
 from station.worklog import job_of, read
 from wipe_profiles import Profile
@@ -119,6 +119,12 @@ def look_at(bench: Bench, path: str | Path) -> Medium:
     Raises NotAMedium, or GuardRefused with every reason (it is ours, in use, or of the other world).
     """
     medium = medium_at(path)
+    if medium.transport == "scsi" and not medium.size:
+        busy = scsi.shown_again(bench.means.run, medium)
+        if busy:
+            text = f"{medium.path} is at work on an erase ({busy}) and shows no size until then; keep it powered and wait"
+            raise GuardRefused([Reason("working", text, medium.path)])
+        medium = medium_at(path)
     loops = bench.allow_loop and bench.practice
     reasons = why_ours(path, allow_loop=loops, protect=bench.protect, bays=bench.bays)
     if medium.practice and not bench.practice:

@@ -108,7 +108,7 @@ def act(act: Act) -> Firmware:
     # nothing in a SCSI disk's sense data names a command, so a changed status alone never counts
     told = attend(act, Attempt(argv(act.method.name, act.medium.path), before, lambda final: False), _watched(act))
     with suppress(OSError):  # the claimed handle is asked for size and identity next, and says what it finds
-        _look_again(act)
+        _look_again(act.run, act.medium.path)
     # the kernel and udev keep the identity that they read first, so the disk itself is asked
     now = ask_serial(act.run, act.medium.path)
     if told.succeeded and now != serial:
@@ -117,14 +117,28 @@ def act(act: Act) -> Firmware:
     return told
 
 
-def _look_again(act: Act) -> None:
+def shown_again(run: Runner, medium: Medium) -> str:
+    """Have the kernel look once more at a disk that shows no size; return what the disk is at, "" when it is idle.
+
+    After a power cut in the middle of an erase a disk comes up without a capacity, and the kernel keeps that for good
+    (see `_look_again`), although the erase has ended since.
+    """
+    now = state(run, medium)
+    if now.phase == "working":
+        return now.words
+    with suppress(OSError):  # then it goes on showing no size, and is refused for that
+        _look_again(run, medium.path)
+    return ""
+
+
+def _look_again(run: Runner, path: str) -> None:
     """Make the kernel ask the disk for its capacity again, and wait for udev. Raises OSError.
 
     A disk that sanitizes answers READ CAPACITY with NOT READY (04h/1Bh), and Linux takes that for a capacity of 0
     (drivers/scsi/sd.c, sd_revalidate_disk; seen in the lab): until it is made to look, the drive seems to be gone.
     """
-    (BLOCKS / Path(act.medium.path).name / "device/rescan").write_text("1", "ascii")
-    act.run(("udevadm", "settle", "--timeout=20"), SETTLE_DEADLINE)
+    (BLOCKS / Path(path).name / "device/rescan").write_text("1", "ascii")
+    run(("udevadm", "settle", "--timeout=20"), SETTLE_DEADLINE)
 
 
 def argv(method: str, path: str) -> tuple[str, ...]:
@@ -157,7 +171,7 @@ def unhide(act: Act) -> Unhidden:
     act.note("resize", path=path)
     act.run(("sg_format", "--resize", "--count=-1", "--long", "--quick", path), RESIZE_DEADLINE)
     try:
-        _look_again(act)
+        _look_again(act.run, path)
     except OSError as error:
         text = f"the kernel did not look at {path} again ({error.strerror}); unplug it and put it back"
         raise NotDone(text) from error
