@@ -122,7 +122,7 @@ def look_at(bench: Bench, path: str | Path) -> Medium:
     if medium.transport == "scsi" and not medium.size:
         busy = scsi.shown_again(bench.means.run, medium)
         if busy:
-            text = f"{medium.path} is at work on an erase ({busy}) and shows no size until then; keep it powered and wait"
+            text = f"{medium.path} is at work on an erase ({busy}) and shows no size meanwhile; keep it powered"
             raise GuardRefused([Reason("working", text, medium.path)])
         medium = medium_at(path)
     loops = bench.allow_loop and bench.practice
