@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from custody.events import OriginId, PrivateKey, World
 from custody.rules import Policy
-from lending import tables
+from lending import tables, vault
 from lending.errors import NotReady
+from lending.vault import Vault
 
 BUSY_SECONDS = 30
 
@@ -32,30 +33,32 @@ class Tx:
     server: OriginId
     key: PrivateKey | None
     policy: Policy
+    vault: Vault = field(default_factory=vault.closed)
 
 
 @dataclass(frozen=True)
 class Database:
-    """An opened installation. `key` is absent where only reading is wanted."""
+    """An opened installation. `key` is absent where only reading is wanted; `vault` opens contact data."""
 
     engine: Engine
     world: World
     server: OriginId
     key: PrivateKey | None = None
     policy: Policy = field(default_factory=Policy)
+    vault: Vault = field(default_factory=vault.closed)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Write: take the one lock first, commit at the end, undo everything on any error."""
         with Session(self.engine.execution_options(kitbank_write=True), expire_on_commit=False) as s, s.begin():
             lock(s, self.server)
-            yield Tx(s, self.world, self.server, self.key, self.policy)
+            yield Tx(s, self.world, self.server, self.key, self.policy, self.vault)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """Read one consistent moment; nothing written inside is kept."""
         with Session(_reading(self.engine), expire_on_commit=False) as s:
-            yield Tx(s, self.world, self.server, None, self.policy)
+            yield Tx(s, self.world, self.server, None, self.policy, self.vault)
 
     def close(self) -> None:
         """Close every connection."""

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from custody.events import PrivateKey, World
-from lending import installation, migrations
+from lending import installation, migrations, vault
 from lending.db import Database, connect
 from tests.factories import NOON
 from tests.lending.house import House, build
 from tests.lending.screens import Town, populate
 
 SERVER_KEY = PrivateKey(random.Random("server").randbytes(32))
+CONTACT_KEYS = vault.new_keys(NOON, random.Random("contact").randbytes)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def engine(
 @pytest.fixture
 def db(engine: Engine) -> Database:
     """Return a real-world installation on either database."""
-    return installation.found(engine, world=World.REAL, name="Kitbank test", key=SERVER_KEY, now=NOON).db
+    made = installation.found(engine, world=World.REAL, name="Kitbank test", key=SERVER_KEY, now=NOON).db
+    return replace(made, vault=vault.in_memory(CONTACT_KEYS))
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def _populated(url: str, folder: Path) -> Town:
     engine = connect(url)
     migrations.upgrade(engine)
     made = installation.found(engine, world=World.REAL, name="Kitbank test", key=SERVER_KEY, now=NOON).db
-    found = populate(build(made), folder)
+    found = populate(build(replace(made, vault=vault.in_memory(CONTACT_KEYS))), folder)
     engine.dispose()
     return found
 
