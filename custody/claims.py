@@ -39,7 +39,7 @@ __all__ = [
     "judge",
 ]
 
-RULES_VERSION = "2026-11-25.1"
+RULES_VERSION = "2026-11-25.2"
 """Names this table and these rules; every `medium.wiped` carries it, so that a claim can be recomputed."""
 
 
@@ -112,6 +112,7 @@ def judge(evidence: Evidence, profile: Profile) -> Verdict:
         return Verdict(Outcome.NOT_RUN, Claim.NONE, RULES_VERSION, (_reason("not-started", text, evidence),), ())
     open_points = [
         *_identity(evidence),
+        *_hidden(evidence),
         *_action(evidence),
         *_canaries(evidence),
         *_readback(evidence, profile),
@@ -129,9 +130,9 @@ def _claim(evidence: Evidence, profile: Profile, exceptions: tuple[str, ...]) ->
     if claim.rank > Claim.CLEAR.rank and evidence.via_bridge:
         claim = Claim.CLEAR
         why.append(_reason("bridge", "through a USB adapter nothing beyond Clear can be shown", evidence))
-    if claim.rank > Claim.CLEAR.rank and evidence.hidden_areas in ("present", "unknown"):
+    if claim.rank > Claim.CLEAR.rank and evidence.hidden_areas == "unknown":
         claim = Claim.CLEAR
-        why.append(_reason("hidden-areas", "hidden areas are present or unknown, so no more than Clear", evidence))
+        why.append(_reason("hidden-areas", "hidden areas are unknown, so no more than Clear", evidence))
     # After a drive's own erase the look that counts is the first one, at what the erase left, not that at a later pass.
     looks = evidence.readbacks if evidence.technique == "overwrite" else evidence.readbacks[:1]
     if claim.rank >= FULL_READ_FOR.rank and not any(_is_full(one) for one in looks):
@@ -144,6 +145,14 @@ def _claim(evidence: Evidence, profile: Profile, exceptions: tuple[str, ...]) ->
         why.append(_reason("no-rule", f"no rule lets {evidence.technique} count on {evidence.media_kind}", evidence))
         return Verdict(Outcome.UNKNOWN, Claim.NONE, RULES_VERSION, tuple(why), exceptions)
     return Verdict(Outcome.DONE, claim, RULES_VERSION, tuple(why), exceptions)
+
+
+def _hidden(evidence: Evidence) -> list[Reason]:
+    """Where part of a drive is known to be hidden nothing is claimed: whoever has it can open that part and read it."""
+    if evidence.hidden_areas != "present":
+        return []
+    text = "part of the drive is hidden, so nobody could look at what is in it; it must be given back first"
+    return [_reason("hidden-areas", text, evidence)]
 
 
 def _identity(evidence: Evidence) -> list[Reason]:
@@ -315,7 +324,7 @@ def _exceptions(evidence: Evidence) -> tuple[str, ...]:
     if evidence.hidden_areas == "unknown":
         found.append("Whether the drive has hidden areas is not known.")
     if evidence.hidden_areas == "present":
-        found.append("The drive has hidden areas that were not wiped.")
+        found.append("The drive has hidden areas that nobody could look at.")
     if evidence.via_bridge:
         found.append("The drive was reached through an adapter, which may hide what the drive is.")
     if evidence.canaries and evidence.canaries.skipped:

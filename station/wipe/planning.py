@@ -6,7 +6,7 @@ health is said before hours are spent on it.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from custody.claims import REACH, Claim
@@ -160,6 +160,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+_STAYS_HIDDEN = "part of the drive is hidden, and this profile does not have it given back first"
+
+
 def plan(
     profile: Profile,
     medium: Medium,
@@ -176,7 +179,10 @@ def plan(
     """
     recipe = profile.recipe_for(medium.transport)
     table = medium.transport if medium.transport in profile.recipes else "block"
+    unhide = bool(recipe and "unhide" in recipe.before and can.hidden_areas == "present")
     options = _options(recipe.methods if recipe else (), medium, can, without)
+    if can.hidden_areas == "present" and not unhide:
+        options = [replace(one, reaches=Claim.NONE, why_not=one.why_not or _STAYS_HIDDEN) for one in options]
     accepts, wants = Claim(profile.accepts), Claim(profile.wants)
     usable = [one for one in options if not one.why_not and one.reaches.rank >= accepts.rank]
     enough = [one for one in usable if one.reaches.rank >= wants.rank]
@@ -196,7 +202,7 @@ def plan(
         prove=recipe.prove if recipe else (),
         reaches=chosen.reaches if chosen else Claim.NONE,
         can=can,
-        unhide=bool(recipe and "unhide" in recipe.before and can.hidden_areas == "present"),
+        unhide=unhide,
         health=health,
         notes=_notes(medium, can, recipe.before if recipe else ()),
         problems=() if chosen else (_problem(profile, medium, options),),

@@ -191,7 +191,6 @@ def test_an_overwrite_never_reaches_purge_however_it_was_asked_for() -> None:
     [
         ({"via_bridge": True}, "bridge"),
         ({"hidden_areas": "unknown"}, "hidden-areas"),
-        ({"hidden_areas": "present"}, "hidden-areas"),
     ],
 )
 def test_what_hides_the_drive_lowers_a_purge_to_clear(change: dict[str, Any], code: str) -> None:
@@ -200,6 +199,15 @@ def test_what_hides_the_drive_lowers_a_purge_to_clear(change: dict[str, Any], co
     assert verdict.claim is Claim.CLEAR
     assert code in {reason.code for reason in verdict.reasons}
     assert verdict.exceptions
+
+
+def test_a_drive_that_keeps_a_part_hidden_is_never_done_by_any_technique() -> None:
+    for wiped in (erased(hidden_areas="present"), evidence(hidden_areas="present")):
+        for profile in (PURGE, CLEAR):
+            verdict = judge(wiped, profile)
+            assert (verdict.outcome, verdict.claim) == (Outcome.UNKNOWN, Claim.NONE)
+            assert "hidden-areas" in {reason.code for reason in verdict.reasons}
+            assert any("hidden areas" in text for text in verdict.exceptions)
 
 
 def test_a_bridge_a_hidden_area_and_a_cache_are_told_on_the_certificate() -> None:

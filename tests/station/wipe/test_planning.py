@@ -53,6 +53,19 @@ def test_where_hidden_areas_cannot_be_looked_for_no_method_is_announced_as_a_pur
     assert (planned.reaches, planned.needs_supervisor) == (Claim.CLEAR, True)
 
 
+def test_a_hidden_part_is_given_back_first_or_no_method_is_offered() -> None:
+    hides = Capabilities(METHODS, "present")
+    for name in wipe_profiles.names():
+        for transport in ("ata", "scsi"):
+            planned = plan(wipe_profiles.load(name), medium(transport=transport), hides)
+            assert planned.unhide or not planned.method, (name, transport)
+    clear = wipe_profiles.load("clear")
+    assert plan(clear, medium(), hides).unhide and plan(clear, medium(), hides).method == "overwrite-zero"
+    bare = replace(clear, recipes={"ata": replace(clear.recipes["ata"], before=())})
+    planned = plan(bare, medium(), hides)
+    assert not planned.method and "hidden" in planned.options[0].why_not
+
+
 def test_what_is_accepted_is_never_undercut() -> None:
     strict = replace(wipe_profiles.load("purge"), accepts="purge")
     planned = plan(strict, medium())
