@@ -274,7 +274,11 @@ class SignInAttempt(Row):
 
 
 class ReferralRow(Row):
-    """One household's request, with no more than what is needed to answer it."""
+    """One household's request, with no more than what is needed to answer it.
+
+    `contact` holds name, telephone number and full postcode, sealed (`lending.contacts`); `postcode` only the part
+    before the space. `contact_name` and `contact_phone` are of older versions and always empty.
+    """
 
     __tablename__ = "referral"
     ref: Mapped[str] = mapped_column(primary_key=True)
@@ -290,6 +294,7 @@ class ReferralRow(Row):
     ground: Mapped[str]
     contact_name: Mapped[str]
     contact_phone: Mapped[str]
+    contact: Mapped[bytes | None]
     via_partner: Mapped[bool]
     safe_contact: Mapped[str]
     language: Mapped[str]
