@@ -104,7 +104,8 @@ def interrupted(lab: Lab) -> Seen:
         fill_chips(guest, shelf.image("CUT00001"))
         words = wipe_words(shelf.device("CUT00001"), "CUT00001")
         running = guest.start([*CLI, *words, "--json", "--home", f"{HOME}/station"])
-        running.wait_for("the drive is sanitizing", 240)
+        running.wait_for("the drive erases itself", 240)
+        time.sleep(10)
         shelf.ask("CUT00001", "cut-power")
         cut = running.wait(240)
         assert b'"DONE"' not in cut.stdout, cut
