@@ -20,6 +20,8 @@ from tests.lab.fetch import Kit
 from tests.lab.vm import Guest
 
 Tell = Callable[[str], None]
+STARVED = 0.2
+"""From this share of the wanted processor time on that a guest had to wait for, its times say nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,18 @@ class Played:
 
 class Overrun(Exception):
     """A scenario took longer than it may."""
+
+
+def quiet(guest: Guest) -> bool:
+    """Tell whether this machine has time for the guest: an emulated processor that gets a tenth times nothing."""
+    return guest.starved() < STARVED
+
+
+def aside(guest: Guest) -> str:
+    """Return what must be said beside figures that were taken on a busy machine."""
+    if quiet(guest):
+        return ""
+    return f"(busy machine, the guest waited for {guest.starved():.0%} of its processor time: times not judged) "
 
 
 def chosen(all_: Sequence[Scenario], only: Sequence[str], slice_: bool) -> list[Scenario]:

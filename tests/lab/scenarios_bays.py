@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.lab import drives
 from tests.lab.drives import Bus, Drive
-from tests.lab.scenario import Lab, Scenario, Seen
+from tests.lab.scenario import Lab, Scenario, Seen, aside, quiet
 from tests.lab.talk import Running
 from tests.lab.vm import HOME, PYTHON, Guest
 
@@ -21,22 +21,9 @@ MIB = 1 << 20
 SIZE = 48 * MIB
 SPEED = 3 * MIB  # bytes per second of each drive; four of them at once are far below what the guest can do
 WITHIN = 1.05  # how much longer a wipe may take because of what happens to another drive
-STARVED = 0.2  # of the processor time that the guest wanted
 BUSY = 10.0  # instead of the limits above, where the host's own load says more than the bench
 STATION = f"{HOME}/station"
 STATES = ("done", "unknown", "not-run")
-
-
-def quiet(guest: Guest) -> bool:
-    """Tell whether this machine has time for the guest: an emulated processor that gets a tenth times nothing."""
-    return guest.starved() < STARVED
-
-
-def aside(guest: Guest) -> str:
-    """Return what must be said beside figures that were taken on a busy machine."""
-    if quiet(guest):
-        return ""
-    return f"(busy machine, the guest waited for {guest.starved():.0%} of its processor time: times not judged) "
 
 
 @dataclass
