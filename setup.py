@@ -45,6 +45,7 @@ RUN_TIME = [
     "gunicorn>=22",
     "jinja2>=3.1",
     "markupsafe>=2.1",
+    "notifications-python-client>=13",
     "numpy>=1.26",
     "pillow>=10.3",
     "psutil>=5.9",
@@ -64,6 +65,7 @@ RUN_TIME = [
 EXTRAS = {
     "postgres": ["psycopg[binary]>=3.2"],
     "test": [
+        "aiosmtpd>=1.4.6",
         "axe-playwright-python>=0.1.4",
         "build>=1.2",
         "coverage>=7.5",
