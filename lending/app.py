@@ -28,10 +28,11 @@ from lending.views import (
     people,
     public,
     refusals,
+    search,
     words,
 )
 
-BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, api)
+BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 
 from custody import rules
 from custody.claims import Claim
@@ -23,7 +23,6 @@ from lending.db import Tx
 from lending.errors import refused
 from lending.record import facts_about, opened, reasons_in
 
-PAGE_SIZE = 50
 STATES: Mapping[str, str] = {
     "ready": "Ready to lend",
     "not-ready": "Not ready to lend",
@@ -47,17 +46,6 @@ class DeviceLine:
     state: str
     words: str
     reserved_for: str | None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """One page of a list; pages count from 1. `counts` holds the number of devices in each state."""
-
-    lines: tuple[DeviceLine, ...]
-    total: int
-    page: int
-    pages: int
-    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -137,33 +125,6 @@ class Proof:
     evidence_digest: str | None
     evidence: Mapping[str, Any] | None
     evidence_size: int
-
-
-def listing(tx: Tx, q: str = "", state: str = "", page: int = 1) -> Listing:
-    """Return devices whose code, make, model or serial contains `q`, in one state or in all ("")."""
-    row = tables.DeviceRow
-    matching = []
-    for word in q.split():
-        plain = word.replace("-", "")
-        texts = [column.icontains(word, autoescape=True) for column in (row.make, row.model, row.serial)]
-        matching.append(or_(*texts, row.code.icontains(plain, autoescape=True)))
-    grouped = tx.s.execute(select(row.state, func.count()).where(*matching).group_by(row.state))
-    counts = dict(iter(grouped))
-    total = counts.get(state, 0) if state else sum(counts.values())
-    pages = max(1, -(-total // PAGE_SIZE))
-    page = min(max(1, page), pages)
-    query = select(row).where(*matching, *([row.state == state] if state else []))
-    query = query.order_by(row.make, row.model, row.code).offset((page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
-    rows = tx.s.scalars(query).all()
-    reserved = reservations(tx, [one.code for one in rows])
-    lines = tuple(
-        DeviceLine(
-            one.code, codes.pretty(one.code), one.make, one.model, one.serial, one.state, STATES[one.state],
-            reserved.get(one.code),
-        )
-        for one in rows
-    )  # fmt: skip
-    return Listing(lines, total, page, pages, counts)
 
 
 def reservations(tx: Tx, devices: list[str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from labels.codes import pretty
-from lending import auth, devices, forms, loans
+from lending import auth, devices, forms, lists, loans
+from lending.lists import LoanLine
 from lending.loans import Loan
 from lending.views import refusals
 
@@ -16,7 +17,7 @@ DESK = ("desk", "supervisor")
 HOW = {"lost": "Lost", "given": "Given to the household for good", "written-off": "Written off"}
 
 
-def overdue(found: Loan, now: datetime) -> bool:
+def overdue(found: Loan | LoanLine, now: datetime) -> bool:
     """Tell whether a loan that is out is past the day agreed."""
     return found.state == "out" and found.due is not None and found.due < now.date()
 
@@ -25,12 +26,16 @@ def overdue(found: Loan, now: datetime) -> bool:
 @auth.roles("partner", *DESK)
 def listing() -> ResponseReturnValue:
     """Show the loans that the reader may see."""
+    refusals.doing("The list begins anew", url_for("desk.listing"), "Go to the first page of loans")
     services, state = auth.services(), request.args.get("state", "")
     state = state if state in loans.LOAN_STATES else ""
     with services.db.read() as tx:
-        found = loans.loans(tx, auth.actor(), state)
-    late = {one.ref for one in found if overdue(one, services.now())}
-    return render_template("loans.html", found=found, state=state, late=late, words=loans)
+        page = lists.loan_page(tx, auth.actor(), state, request.args.get("after", ""))
+        counts = lists.loan_counts(tx, auth.actor())
+    late = {one.ref for one in page.lines if overdue(one, services.now())}
+    return render_template(
+        "loans.html", found=page.lines, after=page.after, counts=counts, state=state, late=late, words=loans
+    )
 
 
 @blueprint.get("/loans/<ref>")

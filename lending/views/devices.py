@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, devices, forms
+from lending import auth, devices, forms, lists
 from lending.views import proofs, refusals
 
 blueprint = Blueprint("devices", __name__)
@@ -15,10 +15,11 @@ READERS = ("volunteer", "supervisor", "desk", "administrator", "auditor")
 @auth.roles(*READERS)
 def listing() -> ResponseReturnValue:
     """Show devices, searched and filtered by state, page by page."""
+    refusals.doing("The list begins anew", url_for("devices.listing"), "Go to the first page of devices")
     q, state = forms.text(request.args, "q"), request.args.get("state", "")
     state = state if state in devices.STATES else ""
     with auth.services().db.read() as tx:
-        found = devices.listing(tx, q, state, request.args.get("page", 1, type=int))
+        found = lists.devices(tx, q, state, request.args.get("after", ""))
     return render_template("devices.html", found=found, q=q, state=state, states=devices.STATES)
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, devices, loans, origins, quarantine, referrals
+from lending import auth, lists, loans, origins, quarantine
 from lending.db import Tx
 from lending.people import Actor
-from lending.views.desk import overdue
 
 blueprint = Blueprint("home", __name__)
 
@@ -50,7 +49,7 @@ def _office(tx: Tx, by: Actor) -> Iterator[Card]:
 
 def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
     if by.roles & {"desk", "supervisor", "partner", "data-protection"}:
-        waiting = len(referrals.referrals(tx, by, "waiting"))
+        waiting = lists.referral_counts(tx, by).get("waiting", 0)
         hint = "Approve or decline" if by.roles & {"desk", "supervisor"} else "With the device bank"
         decides = bool(by.roles & {"desk", "supervisor"})
         here = url_for("partners.listing", state="waiting")
@@ -60,10 +59,9 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
         here = url_for("desk.receive")
         yield Card(back, "reported returned", "Not yet in our hands: receive them", here, waits=back > 0)
     if by.roles & {"desk", "supervisor", "partner"}:
-        found = loans.loans(tx, by)
-        ready = sum(loan.state == "approved" for loan in found)
-        out = sum(loan.state == "out" for loan in found)
-        late = sum(overdue(loan, auth.services().now()) for loan in found)
+        counts = lists.loan_counts(tx, by)
+        ready, out = counts.get("approved", 0), counts.get("out", 0)
+        late = lists.late_count(tx, by, auth.services().now().date())
         staff = bool(by.roles & {"desk", "supervisor"})
         hint = "Nothing handed over yet"
         yield Card(ready, "loans approved", hint, url_for("desk.listing", state="approved"), waits=ready > 0 and staff)
@@ -73,7 +71,7 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
 
 def _stock(tx: Tx, by: Actor) -> Iterator[Card]:
     if by.roles & set(SEES_DEVICES):
-        counts = devices.listing(tx).counts
+        counts = lists.model_counts(tx)
         here = url_for("devices.listing", state="not-ready")
         yield Card(counts.get("not-ready", 0), "devices not ready", "Need the bench before they go out", here)
         here = url_for("devices.listing", state="ready")

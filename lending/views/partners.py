@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, forms, loans, referrals
+from lending import auth, forms, lists, loans, referrals
 from lending.views import refusals
 
 blueprint = Blueprint("partners", __name__)
@@ -30,11 +30,15 @@ DECIDERS = ("desk", "supervisor")
 @auth.roles(*referrals.READERS)
 def listing() -> ResponseReturnValue:
     """Show the referrals that the reader may see: a partner its own organisation's, staff all."""
+    refusals.doing("The list begins anew", url_for("partners.listing"), "Go to the first page of referrals")
     state = request.args.get("state", "")
     state = state if state in referrals.STATES else ""
     with auth.services().db.read() as tx:
-        found = referrals.referrals(tx, auth.actor(), state)
-    return render_template("referrals.html", found=found, state=state, words=referrals)
+        page = lists.referral_page(tx, auth.actor(), state, request.args.get("after", ""))
+        counts = lists.referral_counts(tx, auth.actor())
+    return render_template(
+        "referrals.html", found=page.lines, after=page.after, counts=counts, state=state, words=referrals
+    )
 
 
 @blueprint.get("/referrals/new")

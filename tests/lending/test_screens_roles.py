@@ -28,6 +28,7 @@ WHO: Mapping[str, set[str] | str] = {
     "public.certificate": "public",
     "public.certificate_capitals": "public",
     "home.home": ALL,
+    "search.search": ALL,
     "devices.listing": STAFF,
     "devices.find": STAFF,
     "devices.device": STAFF,
