@@ -2,7 +2,8 @@
 
 `hand_over` is the only writer of `device.left`. Inside the one locked transaction it folds the device's history
 afresh, refuses with *all* the reasons, and names the media of the current inventory in the exit it signs; the
-database refuses a second open item for a device on its own account.
+database refuses a second open item for a device on its own account. To a household with a child nothing goes whose
+content filter nobody has checked (`lending.child_safety`). What goes along with devices: `lending.loan_items`.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from custody import rules
 from custody.errors import Reason, Refused
 from custody.events import Event
 from labels.codes import pretty
-from lending import history, referrals, tables
+from lending import child_safety, history, holds, loan_items, referrals, steps, tables
 from lending.caches import report_of
 from lending.db import Tx
 from lending.errors import refused
@@ -39,6 +40,7 @@ ITEM_STATES: Mapping[str, str] = {
     "lost": "Lost",
     "given": "Given",
     "written-off": "Written off",
+    "ended": "Ended",
     "cancelled": "Not taken",
 }
 
@@ -99,10 +101,12 @@ def reserve(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> None:
         reasons.append(Reason(held.state, f"{pretty(device)} is {held.state} for loan {held.loan}", device))
     facts = facts_about(tx, device)
     reasons.extend(rules.why_not_lendable(facts, device, tx.policy, now))
+    reasons.extend(holds.against(tx, device, facts, now))
     if reasons:
         raise Refused(reasons)
-    tx.s.add(_new_item(loan, device, _named(facts, device), now))
+    _fill(tx, loan, device, _named(facts, device), now)
     _flush(tx, device)
+    steps.note(tx, loan, "item", f"{pretty(device)} is kept for this loan", by, now)
 
 
 def release(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> None:
@@ -113,6 +117,8 @@ def release(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> None:
         raise refused("not-reserved", f"{pretty(device)} is not reserved for loan {loan}", device)
     item.state, item.closed_at, item.closed_how = "cancelled", now, "cancelled"
     tx.s.flush()
+    loan_items.close_if_done(tx, loan, now)
+    steps.note(tx, loan, "item", f"{pretty(device)} is no longer kept for this loan", by, now)
 
 
 def hand_over(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> Event:
@@ -128,6 +134,8 @@ def hand_over(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> Event
         reasons.append(Reason(item.state, f"{pretty(device)} is {item.state} for loan {item.loan}", device))
     facts = facts_about(tx, device)  # afresh, from signed events, under the lock: never from a cache
     reasons.extend(rules.why_not_lendable(facts, device, tx.policy, now))
+    reasons.extend(holds.against(tx, device, facts, now))
+    reasons.extend(child_safety.against(tx, loan, facts, device))
     media = rules.media_of(facts, device)
     if reasons or media is None:
         raise Refused(reasons or [Reason("no-inventory", f"nobody looked inside {device}", device)])
@@ -137,11 +145,11 @@ def hand_over(tx: Tx, loan: str, device: str, by: Actor, now: datetime) -> Event
     }  # fmt: skip
     event = history.append(tx, "device.left", device, body, now)
     if item is None:
-        item = _new_item(loan, device, _named(facts, device), now)
-        tx.s.add(item)
+        item = _fill(tx, loan, device, _named(facts, device), now)
     item.state, item.out_at, item.exit = "out", now, event.hash
     tx.s.get_one(tables.LoanRow, loan).state = "out"
     _flush(tx, device)
+    steps.note(tx, loan, "out", f"{pretty(device)} was handed over", by, now)
     return event
 
 
@@ -157,7 +165,8 @@ def extend(tx: Tx, loan: str, until: date | None, by: Actor, now: datetime) -> N
     if reasons:
         raise Refused(reasons)
     tx.s.get_one(tables.LoanRow, loan).due = until
-    tx.s.flush()
+    words = f"until {until.day} {until:%B %Y}" if until else "for as long as it is needed"
+    steps.note(tx, loan, "clock", f"The whole loan runs {words}", by, now)
 
 
 def take_back(
@@ -193,20 +202,25 @@ def settle(tx: Tx, received: Event, now: datetime) -> None:
     query = select(tables.LoanItem).where(tables.LoanItem.exit == after, tables.LoanItem.state == "out")
     item = tx.s.scalar(query) if after is not None else None
     if item is not None and _same_device(tx, item.device, received.body["device"]):
+        loan_items.came_back(tx, item.loan, received.body["items"], now)
         _close_item(tx, item, "returned", received.body["who"], now)
+        steps.note(tx, item.loan, "back", f"{pretty(str(item.device))} is back in our hands", None, now)
 
 
-def close(tx: Tx, loan: str, device: str, how: str, by: Actor, now: datetime) -> Event:
-    """Close a device's item as `lost`, `given` or `written-off`. Supervisor.
+def close(tx: Tx, loan: str, device: str, how: str, by: Actor, now: datetime, *, gifts: bool = False) -> Event:
+    """Close a device's item as `lost`, `written-off` or, where the programme gives (`gifts`), `given`. Supervisor.
 
-    Raises `Refused`: `role`, `not-out`, `how`.
+    Raises `Refused`: `role`, `not-out`, `how`, `gifts-off`.
     """
     need(by, "supervisor")
     if how not in ("lost", "given", "written-off"):
         raise refused("how", f"{how!r} is no way to close a loan; choose lost, given or written-off")
+    if how == "given" and not gifts:
+        raise refused("gifts-off", "this programme lends and does not give; the device comes back", device)
     item = _open_item(tx, device)
     if item is None or item.loan != loan or item.state != "out":
         raise refused("not-out", f"{pretty(device)} is not out on loan {loan}", device)
+    steps.note(tx, loan, "back", f"{pretty(device)} will not come back: {ITEM_STATES[how].lower()}", by, now)
     return _close_item(tx, item, how, by.who(), now)
 
 
@@ -254,11 +268,11 @@ def _open_item(tx: Tx, device: str) -> tables.LoanItem | None:
     return tx.s.scalar(query)
 
 
-def _new_item(loan: str, device: str, label: str, now: datetime) -> tables.LoanItem:
-    return tables.LoanItem(
-        loan=loan, kind="device", device=device, label=label, network=None, allowance=None, state="reserved",
-        reserved_at=now, out_at=None, exit=None, closed_at=None, closed_how=None,
-    )  # fmt: skip
+def _fill(tx: Tx, loan: str, device: str, label: str, now: datetime) -> tables.LoanItem:
+    """Put a device in the place that waits for one in this loan, or in a new place."""
+    item = loan_items.wanted_device(tx, loan) or loan_items.add(tx, loan, "device", "", now)
+    item.device, item.label, item.reserved_at = device, label, now
+    return item
 
 
 def _flush(tx: Tx, device: str) -> None:
@@ -274,13 +288,7 @@ def _close_item(tx: Tx, item: tables.LoanItem, how: str, who: object, now: datet
     tx.s.flush()
     body = {"loan": item.loan, "device": item.device, "how": how, "who": who}
     event = history.append(tx, "loan.closed", f"loan:{item.loan}", body, now)
-    still = select(tables.LoanItem.id).where(
-        tables.LoanItem.loan == item.loan, tables.LoanItem.state.in_(("reserved", "out"))
-    )
-    if tx.s.scalar(still.limit(1)) is None:
-        row = tx.s.get_one(tables.LoanRow, item.loan)
-        row.state, row.closed_at = "closed", now
-    tx.s.flush()
+    loan_items.close_if_done(tx, item.loan, now)
     return event
 
 

@@ -141,6 +141,11 @@ def passed(code: str, after: EventHash | None, grade: str = "B", **results: str)
     }
 
 
+def filtered(code: str, after: EventHash | None, verified: bool = True) -> dict[str, Any]:
+    """Return the body of a `device.filtered`: somebody tried the content filter, and it worked or not."""
+    return {"device": code, "filter": "family-dns", "verified": verified, "who": ALICE, "after": after}
+
+
 def wiped(
     one: MediumIdentity, after: EventHash | None, outcome: str = "DONE", claim: str = "clear", device: str | None = None
 ) -> dict[str, Any]:

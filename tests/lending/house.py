@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from custody.events import Event, EventHash, MediumIdentity, PrivateKey, Role
@@ -21,6 +21,9 @@ FORM = ReferralForm(
     via_partner=False, safe_contact="yes", language="Arabic", told_how="explained",
 )  # fmt: skip
 """A household that appears nowhere but in the office's own tables."""
+
+GROWN_UPS = replace(FORM, children={})
+"""The same without children: nobody asks for a content filter."""
 
 PERSONAL = ("Nadia", "Rahman", "07700", "900123", "AB-17", "L1 8JQ", "l1 8jq", "Arabic")
 
@@ -91,10 +94,10 @@ class House:
         self.sync(self.kiosk)
         return event
 
-    def new_loan(self) -> str:
-        """Refer a household and approve it."""
+    def new_loan(self, form: ReferralForm = GROWN_UPS) -> str:
+        """Refer a household and approve it: grown-ups only, unless said otherwise."""
         with self.db.transaction() as tx:
-            referral = referrals.refer(tx, self.partner, FORM, self.tick())
+            referral = referrals.refer(tx, self.partner, form, self.tick())
             return loans.approve(tx, referral, self.desk, self.tick())
 
     def hand_over(self, loan: str, name: str) -> Event:

@@ -22,9 +22,10 @@ from custody.claims import CanaryFigures, Evidence, PassDone, ReadBack
 from custody.errors import Fork
 from custody.events import Digest, MediumIdentity
 from lending import history, loans, people, referrals, tables
+from lending.access_config import AccessConfig
 from lending.app import create_app
 from lending.config import Config
-from tests.factories import Scribe, inventoried, passed
+from tests.factories import Scribe, filtered, inventoried, passed
 from tests.lending.house import FORM, House, code
 
 PASSWORD = "correct horse battery"
@@ -51,7 +52,10 @@ MODELS = (
 
 def configuration(folder: Path, host: str = "http://localhost") -> Config:
     """Return a configuration for tests; its database address is not used."""
-    return Config(home=folder, database_url="sqlite://", world=None, host_address=host, secret_key="not a secret")
+    return Config(
+        home=folder, database_url="sqlite://", world=None, host_address=host, secret_key="not a secret",
+        access=AccessConfig(factor_roles=frozenset()),
+    )  # fmt: skip
 
 
 @dataclass
@@ -205,6 +209,8 @@ def _bench(house: House, number: int, wipe: bool = True, stopped: str = "") -> s
     house.bench.say("device.tested", name, passed(name, None))
     later(house, 21)
     found = _wipe(house, name, disk, None, stopped) if wipe else ""
+    if found:
+        house.bench.say("device.filtered", name, filtered(name, None))
     house.sync(house.bench)
     return found
 
