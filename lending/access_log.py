@@ -1,170 +1,95 @@
-"""The audit of access: every sensitive read and every change of an account leaves one line. `note` is how.
+"""Looking at a household's contact data: only with a reason, and never without a line that says so.
 
-Rules:
-
-- a line says who (the random reference of an account, never a name), what, about which subject (a reference too),
-  why, and when; no contact data, no tokens, no addresses. So it may outlive the person without naming them;
-- it is written in the transaction of what it speaks of: either both happened or neither;
-- nobody can change a line, the database refuses it; lines older than `LIFE` are let go by the nightly work.
+The line is written in the same transaction in which the data is opened: who sees it and no line is impossible, a
+line and nothing seen is harmless. The log says who, when, which household and why; never what was seen.
 """
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import select
 
-from lending import tables
-from lending.access_tables import AuditEntry
+from custody.errors import Reason, Refused
+from lending import contacts, tables
+from lending.contacts import Contact
 from lending.db import Tx
 from lending.people import Actor, need
+from lending.privacy_tables import AccessLogRow
 
-LIFE = timedelta(days=2 * 365)
-READERS = ("auditor", "data-protection")
-PAGE = 100
-LONGEST_REASON = 500
-SERVER = "server"
-"""Who did it when nobody was signed in: the command line or the nightly work."""
+MAY_REVEAL = ("desk", "supervisor", "data-protection")
+READERS = ("data-protection",)
+LONGEST_NOTE = 120
 
-ACTIONS: Mapping[str, str] = {
-    "signed-in": "Signed in",
-    "sign-in-refused": "Sign-in refused",
-    "sessions-ended": "Sessions ended",
-    "account-made": "Account made",
-    "account-closed": "Account closed",
-    "link-made": "One-time link made",
-    "password-set": "Password set",
-    "roles-changed": "Roles changed",
-    "address-asked": "Change of address asked for",
-    "address-changed": "Address changed",
-    "passkey-added": "Passkey added",
-    "passkey-removed": "Passkey removed",
-    "codes-on": "One-time codes switched on",
-    "codes-off": "One-time codes switched off",
-    "recovery-made": "New recovery codes made",
-    "recovery-used": "Recovery code used",
-    "factors-removed": "Second factor taken away by an administrator",
-    "council-changed": "Council's sign-in changed",
-    "audit-exported": "Audit exported",
+REASONS: Mapping[str, str] = {
+    "hand-over": "To arrange collection or delivery",
+    "call": "To call or write about this loan",
+    "correct": "To check or correct what is stored",
+    "safety": "Somebody may be in danger",
+    "request": "They asked what we hold, or complained",
+    "other": "Another reason",
 }
-"""Known actions in words. Another part may note an action of its own; it is shown as it is written."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the audit; `name` is who that reference is today, empty when the account is gone."""
+class Look:
+    """One line of the log, with the names as they are now; `who` is empty when the account was erased."""
 
     at: datetime
-    by: str
-    name: str
-    action: str
+    who: str
     subject: str
+    what: str
     reason: str
 
-    @property
-    def words(self) -> str:
-        """Return the action in words."""
-        return ACTIONS.get(self.action, self.action.replace("-", " ").capitalize())
 
+def reveal(tx: Tx, referral: str, by: Actor, reason: str, note: str, now: datetime) -> Contact:
+    """Open a household's contact data and log it. Desk, supervisor or data-protection lead.
 
-@dataclass(frozen=True)
-class Filter:
-    """Which lines are wanted; empty means all. `after` and `before` are moments, `before` not included."""
-
-    by: str = ""
-    action: str = ""
-    subject: str = ""
-    after: datetime | None = None
-    before: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Page:
-    """Lines, newest first, and how many there are in all."""
-
-    lines: tuple[Line, ...]
-    total: int
-    number: int
-
-    @property
-    def pages(self) -> int:
-        """Return how many pages there are, at least one."""
-        return max(1, -(-self.total // PAGE))
-
-
-def note(tx: Tx, by: Actor | None, action: str, subject: str, reason: str = "", *, now: datetime) -> None:
-    """Write one line in this transaction. `by` is None when no person did it (command line, nightly work).
-
-    `subject` is a reference such as `account:S-7K3QX9` or `referral:R-4F`, never a name; `reason` is in people's words.
+    `reason` is one of `REASONS`; "other" needs a `note`. Raises `Refused`: `role`, `form` (see `what_is_wrong`),
+    `unknown-referral`; `VaultError` when the data cannot be opened.
     """
-    tx.s.add(
-        AuditEntry(
-            at=now, by=by.ref if by else SERVER, action=action, subject=subject, reason=reason[:LONGEST_REASON]
-        )
-    )
-    tx.s.flush()
-
-
-def page(tx: Tx, by: Actor, wanted: Filter, number: int = 1) -> Page:
-    """Return one page of the audit, newest first. Auditor, data-protection lead."""
-    need(by, *READERS)
-    total = tx.s.scalar(select(func.count()).select_from(AuditEntry).where(*_where(wanted))) or 0
-    last = max(1, -(-total // PAGE))
-    number = min(max(1, number), last)
-    return Page(tuple(_lines(tx, wanted, (number - 1) * PAGE, PAGE)), total, number)
-
-
-def export(tx: Tx, by: Actor, wanted: Filter) -> str:
-    """Return the wanted lines as CSV, newest first, times in UTC (ISO 8601). Auditor, data-protection lead."""
-    need(by, *READERS)
-    out = io.StringIO(newline="")
-    write = csv.writer(out)
-    write.writerow(("at", "by", "name", "action", "subject", "reason"))
-    for line in _lines(tx, wanted, 0, None):
-        texts = (line.by, line.name, line.action, line.subject, line.reason)
-        write.writerow((line.at.isoformat(), *(_plain(text) for text in texts)))
-    return out.getvalue()
-
-
-def known_actions(tx: Tx) -> list[str]:
-    """Return every action that stands in the audit, sorted."""
-    return sorted(tx.s.scalars(select(AuditEntry.action).distinct()))
-
-
-def forget(tx: Tx, now: datetime) -> int:
-    """Let go of the lines older than `LIFE`; return how many."""
-    old = delete(AuditEntry).where(AuditEntry.at < now - LIFE)
-    return int(tx.s.execute(old).rowcount)  # type: ignore[attr-defined]
-
-
-def _where(wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if wanted.by:
-        account = tables.AccountRow
-        who = wanted.by.strip()
-        named = select(account.ref).where(func.lower(account.name).contains(who.lower(), autoescape=True))
-        found.append(or_(AuditEntry.by == who.upper(), AuditEntry.by == who.lower(), AuditEntry.by.in_(named)))
-    if wanted.action:
-        found.append(AuditEntry.action == wanted.action)
-    if wanted.subject:
-        found.append(func.lower(AuditEntry.subject).contains(wanted.subject.strip().lower(), autoescape=True))
-    if wanted.after:
-        found.append(AuditEntry.at >= wanted.after)
-    if wanted.before:
-        found.append(AuditEntry.at < wanted.before)
+    need(by, *MAY_REVEAL)
+    reasons = what_is_wrong(reason, note)
+    if reasons:
+        raise Refused(reasons)
+    note = " ".join(note.split())
+    found = contacts.opened(tx, referral)
+    log(tx, by, f"referral:{referral}", "contact", f"{reason}: {note}" if note else reason, now)
     return found
 
 
-def _lines(tx: Tx, wanted: Filter, skip: int, most: int | None) -> Iterator[Line]:
-    account = tables.AccountRow
-    query = select(AuditEntry, account.name).outerjoin(account, account.ref == AuditEntry.by).where(*_where(wanted))
-    ordered = query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).offset(skip).limit(most)
-    for row, name in tx.s.execute(ordered):
-        yield Line(row.at, row.by, name or "", row.action, row.subject, row.reason)
+def what_is_wrong(reason: str, note: str) -> list[Reason]:
+    """Return what is wrong with the reason somebody gives; the `subject` of each is the field."""
+    note, reasons = " ".join(note.split()), []
+    if reason not in REASONS:
+        reasons.append(Reason("form", "Choose why you need to see it", "reason"))
+    if reason == "other" and len(note) < 5:
+        reasons.append(Reason("form", "Write in a few words why you need to see it, without names", "note"))
+    if len(note) > LONGEST_NOTE:
+        text = f"The note is {len(note)} characters long; {LONGEST_NOTE} are enough"
+        reasons.append(Reason("form", text, "note"))
+    return reasons
 
 
-def _plain(text: str) -> str:
-    """Return a cell that a spreadsheet takes for text: one that begins like a formula gets an apostrophe (OWASP)."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+def log(tx: Tx, by: Actor, subject: str, what: str, reason: str, now: datetime) -> None:
+    """Write a line: `subject` as `kind:reference`, `what` was seen in one word. For every part that shows such data."""
+    tx.s.add(AccessLogRow(at=now, account_id=by.account_id, subject=subject, what=what, reason=reason))
+    tx.s.flush()
+
+
+def looks(tx: Tx, by: Actor, subject: str = "", most: int = 200) -> list[Look]:
+    """Return the newest lines, of one subject if given. Data-protection lead. Raises `Refused` `role`."""
+    need(by, *READERS)
+    row, account = AccessLogRow, tables.AccountRow
+    query = select(row, account.name).outerjoin(account, account.id == row.account_id)
+    if subject:
+        query = query.where(row.subject == subject)
+    found = tx.s.execute(query.order_by(row.at.desc(), row.id.desc()).limit(most))
+    return [Look(one.at, name or "", one.subject, one.what, words(one.reason)) for one, name in found]
+
+
+def words(reason: str) -> str:
+    """Return a reason as it is shown: the words of the choice, and the note after it."""
+    code, _, note = reason.partition(": ")
+    shown = REASONS.get(code, code)
+    return f"{shown}: {note}" if note else shown

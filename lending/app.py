@@ -9,12 +9,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from custody.errors import Refused
-from custody.keyfile import read_key
-from lending import auth, installation
+from lending import auth
 from lending.auth import Services
 from lending.config import Config
-from lending.db import Database, connect
+from lending.db import Database
 from lending.errors import NotReady
+from lending.opening import open_database
 from lending.views import (
     api,
     badges,
@@ -26,13 +26,14 @@ from lending.views import (
     office,
     partners,
     people,
+    privacy,
     public,
     refusals,
     search,
     words,
 )
 
-BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, api)
+BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, privacy, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""
@@ -55,8 +56,7 @@ HEADERS = {
 def create_app(config: Config, *, db: Database | None = None, now: Callable[[], datetime] = auth.utc_now) -> Flask:
     """Return the application for one installation.
 
-    Raises `NotReady` when the database was not made, and `KeyFileError` when the server's key cannot be read; both
-    only where no `db` is given.
+    Raises what `opening.open_database` raises, only where no `db` is given.
     """
     app = Flask("lending")
     secure = config.host_address.startswith("https://")
@@ -81,14 +81,6 @@ def create_app(config: Config, *, db: Database | None = None, now: Callable[[], 
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(NotReady, _not_ready)
     return app
-
-
-def open_database(config: Config) -> Database:
-    """Open the installation's database with the server's key. Raises `NotReady` or `KeyFileError`."""
-    if not config.key_file.exists():
-        raise NotReady(f"{config.key_file} is missing; run `kitbank-lending init` first")
-    key = read_key(config.key_file).key
-    return installation.reopen(connect(config.database_url), key, config.world, config.policy)
 
 
 def _templates(app: Flask) -> None:

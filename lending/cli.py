@@ -20,11 +20,12 @@ from custody.errors import CustodyError, Refused
 from custody.events import PrivateKey, World
 from custody.keyfile import read_key, write_key
 from custody.stick import serve_stick
-from lending import audit, caches, devices, history, installation, migrations, origins, people
+from lending import audit, caches, cli_places, contact_keys, devices, history, installation, migrations, origins, people
 from lending.app import create_app
 from lending.config import Config, from_environment
-from lending.db import Database, connect
+from lending.db import connect
 from lending.errors import BrokenPromise, LendingError
+from lending.opening import open_database
 from lending.receive import Server
 
 OK, UNEXPECTED, WRONG_SET_UP, REFUSED, BROKEN = 0, 1, 2, 3, 4
@@ -67,11 +68,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _open(config: Config) -> Database:
-    """Open the installation with its key, as every verb but `init` and `migrate` does."""
-    return installation.reopen(connect(config.database_url), read_key(config.key_file).key, config.world, config.policy)
-
-
 def _init(args: argparse.Namespace, config: Config) -> Said:
     world = World(args.world) if args.world else config.world or World.REAL
     if config.world is not None and config.world is not world:
@@ -90,6 +86,7 @@ def _init(args: argparse.Namespace, config: Config) -> Said:
         engine, world=world, name=args.name, key=stored.key, now=_now(), root=root.key if root else None,
         policy=config.policy,
     )  # fmt: skip
+    contact_keys.ready(made.db, config.contact_keys_file, _now())
     made.db.close()
     data = {"world": str(world), "server": made.db.server, "fingerprint": made.fingerprint}
     return data, f"A {world} server was founded.\nFingerprint, to compare when enrolling: {made.fingerprint}"
@@ -111,7 +108,7 @@ def _migrate(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _create_admin(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     with db.transaction() as tx:
         account = people.create_account(tx, args.email, args.name, ["administrator"], None, _now())
         token = people.create_link(tx, account.id, "set-password", _now())
@@ -127,7 +124,7 @@ def application() -> Flask:
 
 def _serve(args: argparse.Namespace, config: Config) -> Said:
     """Become gunicorn. It writes no access log: addresses hold one-time links, and who looked is nobody's business."""
-    _open(config).close()
+    open_database(config).close()
     command = [
         sys.executable, "-m", "gunicorn", "--bind", config.listen, "--workers", str(config.workers), "--threads", "4",
         "--worker-tmp-dir", str(config.home), "--no-control-socket", "--log-level", "warning",
@@ -137,7 +134,7 @@ def _serve(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _verify(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     witnesses = [Path(name).read_bytes() for name in args.witness]
     with db.read() as tx:
         figures = audit.verify(tx, witnesses)
@@ -147,7 +144,7 @@ def _verify(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _rebuild(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     with db.transaction() as tx:
         made = caches.rebuild(tx)
     db.close()
@@ -157,7 +154,7 @@ def _rebuild(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _stick(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     reports = serve_stick(Path(args.folder), Server(db, _now))
     db.close()
     data = [
@@ -174,7 +171,7 @@ def _stick(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _checkpoint(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     with db.transaction() as tx:
         envelope = history.checkpoint(tx, _now())
     db.close()
@@ -185,7 +182,7 @@ def _checkpoint(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _enrol_code(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     with db.transaction() as tx:
         code = origins.make_code(tx, args.role, args.name, None, _now())
         server = origins.server(tx)
@@ -195,7 +192,7 @@ def _enrol_code(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _demo_users(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     if db.world is not World.PRACTICE or not _loopback(config.listen):
         raise LendingError("demo users are for a practice server that listens on this machine only; nothing was made")
     with db.transaction() as tx:
@@ -214,7 +211,7 @@ def _demo_users(args: argparse.Namespace, config: Config) -> Said:
 
 
 def _show(args: argparse.Namespace, config: Config) -> Said:
-    db = _open(config)
+    db = open_database(config)
     with db.read() as tx:
         page = devices.page(tx, devices.find(tx, args.code), _now())
     db.close()
@@ -285,6 +282,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("demo-users", _demo_users, "Make one account per role, with passwords, on a practice server on loopback.")
     show = verb("show", _show, "Show one device: what it is, why it may not be lent, its history.")
     show.add_argument("code")
+    cli_places.add(verb)
     return parser
 
 

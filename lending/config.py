@@ -27,6 +27,7 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_ACCEPTANCE": "yes when a supervisor who did not wipe must accept every wipe (default no)",
     "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
+    "KITBANK_CONTACT_KEYS_FILE": "file with the keys of contact data (default: contact.keys in KITBANK_HOME)",
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
 }
@@ -46,6 +47,7 @@ class Config:
     listen: str = "127.0.0.1:8000"
     workers: int = 2
     policy: Policy = field(default_factory=Policy)
+    contact_keys: Path | None = None
 
     @property
     def label_host(self) -> str:
@@ -56,6 +58,11 @@ class Config:
     def key_file(self) -> Path:
         """Where the server's private key lies."""
         return self.home / "server.key"
+
+    @property
+    def contact_keys_file(self) -> Path:
+        """Where the keys lie that open households' contact data."""
+        return self.contact_keys or self.home / "contact.keys"
 
 
 def from_environment(environ: Mapping[str, str]) -> Config:
@@ -76,7 +83,12 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         listen=values["KITBANK_LISTEN"] or "127.0.0.1:8000",
         workers=_whole("KITBANK_WORKERS", values["KITBANK_WORKERS"], 2),
         policy=_policy(values),
+        contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
     )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

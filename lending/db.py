@@ -94,6 +94,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "recursive_triggers = ON",  # without it INSERT OR REPLACE slips past a BEFORE DELETE trigger
+        "secure_delete = ON",  # what is erased is overwritten with zeros, not only unlinked
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

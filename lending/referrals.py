@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Select, select
 
 from custody.errors import Reason, Refused
-from lending import tables
+from lending import contacts, tables
+from lending.contacts import Contact
 from lending.db import Tx
 from lending.errors import refused
 from lending.people import Actor, need, random_ref
@@ -95,7 +96,11 @@ class ReferralForm:
 
 @dataclass(frozen=True)
 class Referral:
-    """A stored referral. Contact fields are empty for whoever does not need them."""
+    """A stored referral. Name and number are empty and the postcode is cut: they are seen by `access_log.reveal`.
+
+    `contact` tells whether there is a name or number to reveal: not where contact goes through the partner, and not
+    after it was erased.
+    """
 
     ref: str
     form: ReferralForm
@@ -103,6 +108,7 @@ class Referral:
     partner: str
     created_at: datetime
     loan: str | None
+    contact: bool = False
 
 
 def refer(tx: Tx, by: Actor, form: ReferralForm, now: datetime) -> str:
@@ -116,12 +122,13 @@ def refer(tx: Tx, by: Actor, form: ReferralForm, now: datetime) -> str:
     if reasons:
         raise Refused(reasons)
     ref = random_ref("R")
+    contact = Contact(form.contact_name, form.contact_phone, form.postcode)
     tx.s.add(
         tables.ReferralRow(
             ref=ref, partner_id=by.partner_id, referred_by=by.account_id, client_reference=form.client_reference,
-            postcode=form.postcode, adults=form.adults, children=dict(form.children), need=form.need,
-            internet=form.internet, purpose=form.purpose, ground=form.ground, contact_name=form.contact_name,
-            contact_phone=form.contact_phone, via_partner=form.via_partner, safe_contact=form.safe_contact,
+            postcode=contacts.area(form.postcode), adults=form.adults, children=dict(form.children), need=form.need,
+            internet=form.internet, purpose=form.purpose, ground=form.ground, contact_name="", contact_phone="",
+            contact=contacts.seal(tx, ref, contact), via_partner=form.via_partner, safe_contact=form.safe_contact,
             language=form.language, told_how=form.told_how, state="waiting", created_at=now, decided_at=None,
             decided_by=None,
         )
@@ -228,7 +235,8 @@ def _visible(by: Actor) -> Select[tables.ReferralRow, str, str]:
 
 def _referral(row: tables.ReferralRow, partner: str | None, loan: str | None) -> Referral:
     form = ReferralForm(
-        row.client_reference, row.postcode, row.adults, row.children, row.need, row.internet, row.purpose, row.ground,
-        row.contact_name, row.contact_phone, row.via_partner, row.safe_contact, row.language, row.told_how,
+        row.client_reference, contacts.area(row.postcode), row.adults, row.children, row.need, row.internet,
+        row.purpose, row.ground, "", "", row.via_partner, row.safe_contact, row.language, row.told_how,
     )  # fmt: skip
-    return Referral(row.ref, form, row.state, partner or "", row.created_at, loan)
+    held = row.contact is not None and not row.via_partner
+    return Referral(row.ref, form, row.state, partner or "", row.created_at, loan, held)

@@ -14,7 +14,7 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive")),
     "Donors": (),
     "Messages": (),
-    "Privacy": (),
+    "Privacy": (("privacy.looks", "Who looked"),),
     "People": (("people.listing", "Accounts"), ("badges.listing", "Badges")),
     "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check")),
 }

@@ -3,13 +3,14 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from custody.events import PrivateKey, World
-from lending import installation
+from lending import installation, vault
 from lending.db import connect
 from tests.factories import NOON
 from tests.lending.house import build
@@ -32,7 +33,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     engine = connect(f"sqlite:///{folder / 'lending.sqlite'}")
     key = PrivateKey(random.Random("server").randbytes(32))
     found = installation.found(engine, world=World.PRACTICE, name="Kitbank", key=key, now=NOON)
-    yield populate(build(found.db), folder)
+    db = replace(found.db, vault=vault.in_memory(vault.new_keys(NOON)))
+    yield populate(build(db), folder)
     engine.dispose()
 
 

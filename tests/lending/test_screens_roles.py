@@ -74,6 +74,9 @@ WHO: Mapping[str, set[str] | str] = {
     "badges.card": {"administrator"},
     "badges.confirm_end": {"administrator"},
     "badges.end": {"administrator"},
+    "privacy.ask": DESK | {"data-protection"},
+    "privacy.reveal": DESK | {"data-protection"},
+    "privacy.looks": {"data-protection"},
     "checks.listing": {"volunteer", "supervisor", "administrator", "auditor"},
     "checks.decide": {"supervisor"},
     "checks.accept": {"supervisor"},
@@ -91,7 +94,7 @@ def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
         for rule in town.app.url_map.iter_rules():
             for method in sorted((rule.methods or set()) & {"GET", "POST"}):
                 values = {name: samples[name] for name in rule.arguments}
-                if rule.endpoint.startswith("partners."):
+                if rule.endpoint.startswith(("partners.", "privacy.")):
                     values.update(ref=town.waiting)
                 yield rule, method, town.app.url_for(rule.endpoint, **values)
 
