@@ -9,7 +9,7 @@ from dataclasses import replace
 from custody.certificate_records import Person, Section, Sources, moment, section
 from custody.certificate_words import NOT_RECORDED
 from custody.events import Event
-from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, doubt
+from custody.four_eyes import CHECKERS, DECIDERS, WIPERS, doubt, second_person
 
 
 def witness_section(sources: Sources) -> Section:
@@ -39,7 +39,9 @@ def _witnesses(sources: Sources) -> list[Event]:
 
 def people_section(sources: Sources) -> Section:
     """Return the three roles: who wiped, who verified, who accepts."""
-    wipe, check, decision = sources.event, next(iter(sources.checks), None), next(iter(sources.decisions), None)
+    wipe, decision = sources.event, next(iter(sources.decisions), None)
+    against = next((one for one in sources.checks if not one.body["agreed"]), None)
+    check = against or _second_look(sources) or next(iter(sources.checks), None)
     looked = f"{check.body['method']}: {'agreed' if check.body['agreed'] else 'DID NOT AGREE'}" if check else ""
     decided = ""
     if decision:
@@ -61,15 +63,21 @@ def four_eyes(sources: Sources) -> str:
     """Return whether two people who are known to be two have wiped and looked, in words."""
     if not sources.checks:
         return "NO second person has verified this"
+    if not all(check.body["agreed"] for check in sources.checks):
+        return "NO: the second look did not agree"
     why = doubt(sources.facts, sources.event, WIPERS)
-    for check in sources.checks:
-        unsure = why or doubt(sources.facts, check, CHECKERS)
-        if not check.body["agreed"]:
-            return "NO: the second look did not agree"
-        if not unsure and check.body["who"]["ref"] != sources.event.body["who"]["ref"]:
-            return "yes"
-        why = why or unsure
+    if why:
+        return f"NOT SHOWN: {why}"
+    if _second_look(sources) is not None:
+        return "yes"
+    why = next(filter(None, (doubt(sources.facts, check, CHECKERS) for check in sources.checks)), "")
     return f"NOT SHOWN: {why}" if why else "NO: the same person"
+
+
+def _second_look(sources: Sources) -> Event | None:
+    """Return the first look that shows two people; looks by nobody in particular before it take nothing away."""
+    looks = (one for one in sources.checks if second_person(sources.facts, sources.event, one, CHECKERS))
+    return next(looks, None)
 
 
 ANYBODY = (*WIPERS, *CHECKERS, *DECIDERS)

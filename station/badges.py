@@ -13,6 +13,7 @@ Rules:
 Nothing here touches a drive. The caller passes on the `Person`; a session is the caller's to end.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,10 @@ from custody.four_eyes import CHECKERS, DECIDERS, WIPERS
 from custody.journal import Journal
 from station.errors import GuardRefused, UsageError
 
-__all__ = ["CHECKERS", "DECIDERS", "WIPERS", "Operator", "Person", "must_be", "reference", "sign_in", "who"]
+__all__ = [
+    "CHECKERS", "DECIDERS", "WIPERS", "Operator", "Person", "must_be", "reference", "same_person", "sign_in",
+    "who",
+]  # fmt: skip
 
 TRIES = 5
 LOCKED_FOR = timedelta(minutes=15)
@@ -58,6 +62,9 @@ class Person:
 
 Operator = str | Person
 """Who does something: a person who signed in, or a reference that somebody typed."""
+
+
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 def sign_in(journal: Journal, badge_text: str, pin: str, now: datetime, *, record: Record | None = None) -> Person:
@@ -104,15 +111,31 @@ def must_be(person: Operator, roles: tuple[str, ...], what: str) -> None:
 
 
 def reference(person: Operator) -> str:
-    """Return the reference of whoever it is, without blanks around it.
+    """Return the reference of whoever it is, without blanks around it; "" where nothing was typed.
 
-    Raises UsageError for a badge that was typed where a reference belongs: it must not be recorded.
+    Raises UsageError for a badge that was typed where a reference belongs, and for what can only be a name or looks
+    like another reference (letters of other alphabets, invisible ones): neither must be recorded.
     """
     if isinstance(person, Person):
         return person.ref
     if looks_like_a_badge(person):
         raise UsageError("that is a badge and no reference; use --badge, which asks for it without showing it")
-    return person.strip()
+    typed = person.strip()
+    if typed and not _REFERENCE.fullmatch(typed):
+        raise UsageError(
+            f"{typed[:40]!r} is no reference: use up to 40 letters A to Z, digits, dots and hyphens, such as v-12; a "
+            "name would stay in the history for ever"
+        )
+    return typed
+
+
+def same_person(one: str, other: str) -> bool:
+    """Tell whether two references are the same but for case, dots, hyphens and underscores, as people mistype them."""
+    return _bare(one) == _bare(other) != ""
+
+
+def _bare(ref: str) -> str:
+    return re.sub(r"[._-]", "", ref).casefold()
 
 
 def who(person: Operator | None) -> dict[str, Any]:

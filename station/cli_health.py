@@ -102,4 +102,7 @@ def destroyed(session: Session, arguments: argparse.Namespace) -> int:
 def _printed(arguments: argparse.Namespace) -> MediumIdentity:
     if not arguments.serial.strip():
         raise UsageError("name the drive (TARGET), or give what is printed on it: --model and --serial")
+    printed = "".join(letter for letter in arguments.serial if letter.isalnum())[-4:].upper()
+    if arguments.confirm.strip().upper() != printed:
+        raise UsageError("read the last four of the serial off the drive once more and give them: --confirm LAST4")
     return MediumIdentity("unknown", arguments.model.strip(), arguments.serial.strip(), arguments.wwn.strip(), "", 0)

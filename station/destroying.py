@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import wipe_profiles
 from custody.errors import Reason
 from custody.events import Event, MediumIdentity
-from station.badges import DECIDERS, Operator, Person, reference, who
+from station.badges import DECIDERS, Operator, Person, reference, same_person, who
 from station.bench import EVIDENCE_TYPE, Bench
 from station.errors import GuardRefused, UsageError
 from station.health import Health
@@ -37,8 +37,8 @@ class Destruction:
 def destroy(bench: Bench, said: Destruction) -> Event:
     """Record that a medium was destroyed; returns the event. Nothing is done to any drive.
 
-    Raises UsageError when anything of it is missing, GuardRefused when the two are one person or, where both signed
-    in with badges, neither may decide it; JournalError.
+    Raises UsageError when anything of it is missing, GuardRefused when the two are one person, when it is on record as
+    destroyed already or, where both signed in with badges, neither may decide it; JournalError.
     """
     names = _two(said.people)
     if not said.reason.strip() or not said.method.strip():
@@ -46,6 +46,7 @@ def destroy(bench: Bench, said: Destruction) -> Event:
     kind = picture(said.photo)
     if not said.medium.names:
         raise UsageError("a drive is named by its serial number or WWN, as printed on it: --model and --serial")
+    _refuse_twice(bench, said.medium)
     profile = wipe_profiles.load("destroy")
     photo = bench.journal.attach(said.photo, kind)
     document = {
@@ -72,6 +73,15 @@ def destroy(bench: Bench, said: Destruction) -> Event:
     return bench.append("medium.retired", said.medium.id, body)
 
 
+def _refuse_twice(bench: Bench, medium: MediumIdentity) -> None:
+    """Raise GuardRefused when this medium is on record as destroyed already."""
+    for row in bench.journal.events(about=medium.id, kind="medium.retired"):
+        if not row.refused and row.event.body["how"] == "destroyed":
+            since = f"{row.event.at:%Y-%m-%d} (record {row.event.hash[:12]})"
+            text = f"it is on record as destroyed since {since}; look at the serial number again"
+            raise GuardRefused([Reason("destroyed-already", text, medium.id)])
+
+
 def picture(data: bytes) -> str:
     """Return the media type of a photograph; raises UsageError when it is none that everybody can look at."""
     kind = next((kind for start, kind in _PICTURES.items() if data.startswith(start)), "")
@@ -83,10 +93,10 @@ def picture(data: bytes) -> str:
 
 
 def _two(people: Sequence[Operator]) -> list[str]:
-    names = list(dict.fromkeys(reference(one) for one in people))
-    if len(people) != 2 or "" in names:
+    names = [reference(one) for one in people]
+    if len(names) != 2 or "" in names:
         raise UsageError("two people sign for a destruction: --by REF --by REF, or both with their badges")
-    if len(names) != 2:
+    if same_person(*names):
         raise GuardRefused([Reason("same-person", f"{names[0]} cannot be both witnesses; a second person must look")])
     signed = [one for one in people if isinstance(one, Person)]
     if len(signed) == len(people) and not any(one.roles & set(DECIDERS) for one in signed):

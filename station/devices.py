@@ -15,7 +15,7 @@ from custody.contents import what_is_left
 from custody.errors import Reason
 from custody.events import Digest, Event, EventHash
 from labels import codes
-from station.badges import CHECKERS, DECIDERS, Operator, Person, must_be
+from station.badges import CHECKERS, DECIDERS, Operator, must_be, reference, same_person
 from station.bench import EVIDENCE_TYPE, Bench, hold, look_at, who
 from station.errors import GuardRefused, NotDone, UsageError
 from station.media import Medium
@@ -267,9 +267,10 @@ def _may_check(wipe: Event, operator: Operator) -> None:
 
 
 def _not_their_own(wipe: Event, operator: Operator, what: str) -> None:
-    if isinstance(operator, Person) and wipe.body["who"]["ref"] == operator.ref:
-        text = f"{operator.ref} wiped this medium; somebody else must {what} it"
-        raise GuardRefused([Reason("self-check", text, operator.ref)])
+    ref = reference(operator)
+    if same_person(ref, str(wipe.body["who"]["ref"] or "")):
+        text = f"{ref} wiped this medium; somebody else must {what} it"
+        raise GuardRefused([Reason("self-check", text, ref)])
 
 
 def find_wipe(bench: Bench, text: str) -> Event:

@@ -52,6 +52,12 @@ CRITICAL_WARNINGS = {  # bits of NVMe's critical warning (NVM Express 1.3, SMART
     0x10: (WATCH, "its power-loss protection has failed"),
     0x20: (WATCH, "its persistent memory region is unreliable"),
 }
+_TELLING = frozenset(LIMITS) - {"crc_errors", "power_on_hours"} | {"available_spare"}
+"""At least one of these has to be known before "passed" makes a drive good: the word alone is the drive's opinion."""
+_SAYS_NOTHING = {
+    True: "it says that it passed, and shows no figure that could be looked at",
+    False: "the drive does not say how it is",
+}
 _WARMTH = ("temperature", "airflow")  # attributes that fail when a room is warm
 
 
@@ -102,8 +108,9 @@ def judge_health(report: Smart) -> Health:
     reasons = tuple(text for worst in order for verdict, text in found if verdict == worst)
     verdict = next((worst for worst in order if any(each == worst for each, _ in found)), "")
     if not verdict:
-        verdict = GOOD if report.health == "passed" else UNKNOWN
-        reasons = reasons if verdict == GOOD else ("the drive does not say how it is",)
+        told = any(report.figure(name) is not None for name in _TELLING)
+        verdict = GOOD if report.health == "passed" and told else UNKNOWN
+        reasons = reasons if verdict == GOOD else (_SAYS_NOTHING[report.health == "passed"],)
     return Health(verdict, tuple(dict.fromkeys(reasons)), dict(report.figures))
 
 
@@ -114,6 +121,9 @@ def _words(report: Smart) -> Iterator[tuple[str, str]]:
     for name in report.failing:
         warm = any(word in name.lower() for word in _WARMTH)
         yield (WATCH if warm else BAD), f"{name} is below its threshold now"
+    for name in report.failed_before:
+        if not any(word in name.lower() for word in _WARMTH):
+            yield WATCH, f"{name} has been below its threshold before"
     bits = report.figure("critical_warning") or 0
     for bit, (verdict, text) in CRITICAL_WARNINGS.items():
         if bits & bit:

@@ -67,6 +67,7 @@ class Smart:
     failing: tuple[str, ...]  # attributes below their threshold now
     security: tuple[str, ...]  # ATA security flags that are set: enabled, frozen, locked …
     figures: tuple[tuple[str, int], ...]  # by name, sorted
+    failed_before: tuple[str, ...] = ()
 
     def figure(self, name: str) -> int | None:
         """Return one figure, or None when the drive does not give it."""
@@ -112,9 +113,10 @@ def parse_smart(text: str, path: str) -> tuple[Smart | None, str]:
         wwn=_wwn(data),
         size=_number(data, "user_capacity", "bytes") or _number(data, "nvme_total_capacity") or 0,
         health={True: "passed", False: "failed"}.get(passed, "") if isinstance(passed, bool) else "",
-        failing=tuple(_failing(data)),
+        failing=tuple(_failing(data, "now", "failing_now")),
         security=tuple(sorted(_security(data))),
         figures=tuple(sorted(_figures(data).items())),
+        failed_before=tuple(_failing(data, "past", "in_the_past")),
     )
     return report, _why_not(report, status, messages)
 
@@ -159,7 +161,8 @@ def _figures(data: Mapping[str, Any]) -> dict[str, int]:
 def _raw(row: Any) -> int | None:
     """Return an attribute's raw value as smartctl prints it: some drives pack more into the 48 bits behind it."""
     printed = re.match(r"\d+", _text(row, "raw", "string"))
-    return int(printed[0]) if printed else _number(row, "raw", "value")
+    value = int(printed[0]) if printed else _number(row, "raw", "value")
+    return value if value is not None and value >= 0 else None  # no counter counts below nothing
 
 
 def _self_tests(data: Mapping[str, Any]) -> dict[str, int]:
@@ -186,10 +189,10 @@ def _ended(row: Any, result: tuple[str, ...], failures: range) -> bool | None:
     return value in failures if complete or value in failures else None
 
 
-def _failing(data: Mapping[str, Any]) -> list[str]:
-    """Return the attributes that are below their threshold now."""
+def _failing(data: Mapping[str, Any], *when: str) -> list[str]:
+    """Return the attributes that are below their threshold now, or were before (ataprint.cpp: `when_failed`)."""
     rows = _list(data, "ata_smart_attributes", "table")
-    return [_text(row, "name") for row in rows if _text(row, "when_failed").lower() in ("now", "failing_now")]
+    return [_text(row, "name") for row in rows if _text(row, "when_failed").lower() in when]
 
 
 def _security(data: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ The work log gets a "command" line before anything is sent, a "working" line whe
 an "answered" line at the end, so that after a power cut the drive can be asked what became of it.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _watch(
     """Look until the drive is no longer at work, or shows no progress for too long."""
     seen, pause = act.seen_working, POLL_FIRST
     moved_at, last = act.clock(), None
-    state = ask()
+    state = _asked(act, ask)
     while state.phase == "working" or (state.phase == "unknown" and (seen or act.clock() - begun < SETTLES)):
         if state.phase == "working" and not seen:
             seen = True
@@ -74,9 +75,17 @@ def _watch(
             return told(act, attempt, state, begun, accepted=True, seen=seen, words=stuck)
         act.sleep(pause)
         pause = min(POLL_LAST, pause * 1.5)
-        state = ask()
+        state = _asked(act, ask)
     accepted = accepted or seen
     return told(act, attempt, state, begun, accepted=accepted, seen=seen, words=words if not accepted else "")
+
+
+def _asked(act: Act, ask: Callable[[], DriveState]) -> DriveState:
+    """Ask the drive; one that says nothing and whose device node has gone was pulled out, and is not waited for."""
+    state = ask()
+    if state.phase == "unknown" and not os.path.lexists(act.medium.path):
+        return DriveState("gone", f"{act.medium.path} is gone: unplugged, or its link broke")
+    return state
 
 
 def told(

@@ -243,6 +243,20 @@ def test_the_same_person_twice_are_not_four_eyes() -> None:
     assert {f.name: f.value for f in shown.glance}["Second person"] == "not shown"
 
 
+def test_a_look_by_nobody_in_particular_takes_nothing_from_a_second_persons_look() -> None:
+    for nobody_first in (True, False):
+        bench = Bench()
+        wipe = bench.wipe(by_overwriting(), "clear")
+        looks = [{"ref": "p-somebody", "authenticated": False}, None]
+        for look in looks if nobody_first else reversed(looks):
+            bench.check(wipe, look) if look else bench.check(wipe)
+        shown = certificate(bench.sources(wipe))
+        assert fields(shown)["Wiped and verified by different people"] == "yes"
+        assert people(shown)["Verified by"]["Identity"] == "authenticated by badge"
+        bench.check(wipe, {"ref": "p-somebody", "authenticated": False}, agreed=False)
+        assert "did not agree" in fields(certificate(bench.sources(wipe)))["Wiped and verified by different people"]
+
+
 def test_names_come_from_the_register_and_never_from_the_event() -> None:
     sources = certified()
     assert "Alice Müller" in everything(certificate(sources))

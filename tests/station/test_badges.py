@@ -259,6 +259,8 @@ def test_another_person_verifies_and_the_wiper_does_not(tmp_path: Path, config: 
     with bench_of(config) as bench:
         wiped_by(bench, drive, SUE_)
         assert no(lambda: devices.verify(bench, str(drive), SUE_)) == "self-check"
+        for typed in (SUE_.ref, SUE_.ref.lower(), SUE_.ref + "."):
+            assert no(lambda typed=typed: devices.verify(bench, str(drive), typed)) == "self-check"
         assert no(lambda: devices.verify(bench, str(drive), VIC_)) == "role"
         assert devices.verify(bench, str(drive), VERA_).agreed
         (row,) = bench.journal.events(kind="medium.checked")

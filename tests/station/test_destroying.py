@@ -36,6 +36,11 @@ WRONG: list[tuple[dict[str, object], type[StationError], str]] = [
     ({"people": ("s-1",)}, UsageError, "two people"),
     ({"people": ("s-1", " ")}, UsageError, "two people"),
     ({"people": ("s-1", "s-1 ")}, GuardRefused, "second person"),
+    ({"people": ("s-1", "S-1")}, GuardRefused, "second person"),
+    ({"people": ("s-1", "s.1")}, GuardRefused, "second person"),
+    ({"people": ("s-1", "\uff53-1")}, UsageError, "no reference"),
+    ({"people": ("s-1", "s\u200b-1")}, UsageError, "no reference"),
+    ({"people": ("s-1", "Ann Example")}, UsageError, "no reference"),
     ({"people": (VOLUNTEER, OTHER)}, GuardRefused, "supervisor"),
     ({"people": (SUPERVISOR, SUPERVISOR)}, GuardRefused, "second person"),
     ({"reason": " "}, UsageError, "--reason"),
@@ -70,7 +75,11 @@ def test_the_verb_wants_the_serial_typed_and_names_what_is_printed_on_a_dead_dri
     assert main(["destroy", str(drive), *said, *common]) == 2
     assert main(["destroy", str(drive), *said, *common, "--confirm", medium_at(drive).confirm]) == 0
     assert main(["destroy", *said, *common]) == 2
-    assert main(["destroy", *said, *common, "--model", "Old disk", "--serial", "WD-77"]) == 0
+    printed = ["--model", "Old disk", "--serial", "WD-77"]
+    assert main(["destroy", *said, *common, *printed]) == 2
+    assert main(["destroy", *said, *common, *printed, "--confirm", "WD78"]) == 2
+    assert main(["destroy", *said, *common, *printed, "--confirm", "wd77"]) == 0
+    assert main(["destroy", *said, *common, *printed, "--confirm", "wd77"]) == 3, "it can be destroyed only once"
     assert main(["destroy", *said[:-2], *common, "--serial", "WD-78"]) == 2
     with bench_of(config) as bench:
         assert len(bench.journal.events(kind="medium.retired")) == 2

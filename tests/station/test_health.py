@@ -39,7 +39,11 @@ def nvme(**figures: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("says", "verdict", "words"),
     [
-        ({}, "good", ""),
+        ({}, "unknown", "no figure"),
+        (attribute(197, 0), "good", ""),
+        (attribute(197, -5), "unknown", "no figure"),
+        (attribute(5, 0, "Reallocated_Sector_Ct", "past"), "watch", "before"),
+        (attribute(190, 60, "Airflow_Temperature_Cel", "past"), "unknown", "no figure"),
         ({"smart_status": {"passed": False}}, "bad", "failing"),
         ({"smart_status": {}}, "unknown", "does not say"),
         (attribute(197, 1), "bad", "cannot be read"),
@@ -49,7 +53,7 @@ def nvme(**figures: int) -> dict[str, Any]:
         (attribute(10, 1), "bad", "up to speed"),
         (attribute(5, 0, "Reallocated_Sector_Ct", "now"), "bad", "below its threshold"),
         (attribute(190, 60, "Airflow_Temperature_Cel", "now"), "watch", "below its threshold"),
-        (attribute(199, 99), "good", ""),
+        (attribute(199, 99), "unknown", "no figure"),
         (attribute(199, 100), "watch", "cable"),
         (nvme(percentage_used=79), "good", ""),
         (nvme(percentage_used=80), "watch", "life"),
@@ -80,7 +84,8 @@ def ata_tests(*values: int) -> dict[str, Any]:
 def test_a_self_test_that_passed_after_one_that_failed_is_watched_and_one_broken_off_says_nothing() -> None:
     assert judged(**ata_tests(0x00, 0x79)).verdict == "watch"
     assert judged(**ata_tests(0x10, 0x79, 0x00)).verdict == "bad"
-    assert judged(**ata_tests(0x10, 0x20, 0xF5)).verdict == "good"
+    assert judged(**ata_tests(0x10, 0x20, 0xF5)).verdict == "unknown"
+    assert judged(**ata_tests(0x10, 0x20, 0xF5), **attribute(197, 0)).verdict == "good"
 
 
 def test_the_worst_finding_decides_and_is_told_first() -> None:

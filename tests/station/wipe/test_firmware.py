@@ -95,6 +95,16 @@ def test_a_drive_that_shows_no_progress_is_given_up_and_never_called_wiped(tmp_p
     assert "no progress for 30 minutes" in evidence.firmware.status
 
 
+def test_a_drive_that_is_pulled_out_at_work_is_not_waited_for(tmp_path: Path) -> None:
+    waited: list[float] = []
+    means = Means(os.urandom, clock=lambda: sum(waited), sleep=waited.append)
+    looks = (("working", 0.4, "02"), ("unknown", None, ""))
+    evidence, verdict = worked(tmp_path, Toy(erase=Path.unlink, looks=looks), means=means)
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert evidence.firmware is not None
+    assert "is gone" in evidence.firmware.status and sum(waited) < 60
+
+
 def test_a_lying_drive_is_seen_through_although_a_pass_follows(tmp_path: Path) -> None:
     evidence, verdict = worked(tmp_path, Toy(erase=keep), AFTER)
     assert verdict.outcome is Outcome.UNKNOWN
