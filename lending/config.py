@@ -12,7 +12,9 @@ from pathlib import Path
 from custody.claims import Claim
 from custody.events import World
 from custody.rules import Policy
+from lending import region
 from lending.errors import ConfigError
+from lending.region import Region
 
 VARIABLES: Mapping[str, str] = {
     "KITBANK_HOME": "folder with the server's key and, by default, its SQLite database",
@@ -28,9 +30,12 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
     "KITBANK_CONTACT_KEYS_FILE": "file with the keys of contact data (default: contact.keys in KITBANK_HOME)",
+    "KITBANK_REGION_FILE": "file with the authorities that are served (default: Liverpool City Region)",
+    "KITBANK_EXIT_SITE": "neutral address that 'Exit this page' opens (default https://www.bbc.co.uk/weather)",
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
 }
+EXIT_SITE = "https://www.bbc.co.uk/weather"
 OTHERS = ("KITBANK_STATION_", "KITBANK_KIOSK_", "KITBANK_LABELS_")
 SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL"})
 
@@ -48,6 +53,8 @@ class Config:
     workers: int = 2
     policy: Policy = field(default_factory=Policy)
     contact_keys: Path | None = None
+    region: Region = field(default_factory=region.default)
+    exit_site: str = EXIT_SITE
 
     @property
     def label_host(self) -> str:
@@ -84,11 +91,19 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         workers=_whole("KITBANK_WORKERS", values["KITBANK_WORKERS"], 2),
         policy=_policy(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
+        region=region.load(_path(values["KITBANK_REGION_FILE"])),
+        exit_site=_site(values["KITBANK_EXIT_SITE"]),
     )
 
 
 def _path(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
+
+
+def _site(text: str) -> str:
+    if text and not text.startswith("https://"):
+        raise ConfigError(f"KITBANK_EXIT_SITE is {text!r}; it must be an https:// address that anybody might look at")
+    return text or EXIT_SITE
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
