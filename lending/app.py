@@ -28,12 +28,13 @@ from lending.views import (
     people,
     privacy,
     public,
+    recalls,
     refusals,
     search,
     words,
 )
 
-BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, privacy, api)
+BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

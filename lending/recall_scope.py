@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from custody import rules
-from custody.events import Event, identities
+from custody.events import Event, EventHash, identities
 from custody.facts import Facts
 from custody.rules import Policy
 
@@ -137,36 +137,55 @@ def rests_on_doubt(
 
 
 def exposed_exits(device: str, facts: Facts, wrong: Callable[[Event], bool], scope: Scope) -> list[Event]:
-    """Return the exits of a device that only what is in doubt made lawful, oldest first: who got it must be told."""
-    found = {}
+    """Return the exits of a device that only what is in doubt made lawful, oldest first: who got it must be told.
+
+    `facts` are folded without disputes, so that a wipe that was disputed before the recall is seen; `wrong` says no
+    to everything disputed as well.
+    """
+    found = []
     for left in sorted(facts.about_device("device.left", device), key=lambda e: e.seq):
-        media = set(left.body["media"])
-        if any(_unproven(facts, str(medium), left, wrong) for medium in media) or _only_looked_at_by(
-            facts, device, left, scope
-        ):
-            found[left.hash] = left
-    return list(found.values())
+        unproven = any(_unproven(facts, str(one), _before(facts, str(one), left), wrong) for one in left.body["media"])
+        before = [e for e in facts.about_device("device.left", device) if e.seq < left.seq]
+        if unproven or _only_looked_at_by(facts, device, _last(before), scope):
+            found.append(left)
+    return found
 
 
-def _unproven(facts: Facts, medium: str, left: Event, wrong: Callable[[Event], bool]) -> bool:
-    """Tell whether every wipe of a medium that answered the exit before this one is in doubt, and one is."""
+def in_doubt_now(device: str, facts: Facts, wrong: Callable[[Event], bool], scope: Scope) -> bool:
+    """Tell whether a device in hand must be wiped again: nothing but what is in doubt vouches for a medium in it."""
+    media = facts.media_of(device)
+    if media is None:
+        return False  # nobody looked inside since it came back: the gate asks for all of it anyway
+    unproven = any(_unproven(facts, one.id, rules.exit_of(facts, one.id), wrong) for one in media)
+    return unproven or _only_looked_at_by(facts, device, rules.last_exit(facts, device), scope)
+
+
+def _unproven(facts: Facts, medium: str, after: EventHash | None, wrong: Callable[[Event], bool]) -> bool:
+    """Tell whether every wipe of a medium that answers this exit is in doubt, and there is one."""
     same = facts.same_drive(medium)
-    before = [e for e in facts.of("device.left") if same & set(e.body["media"]) and e.seq < left.seq]
-    after = max(before, key=lambda e: e.seq).hash if before else None
     wipes = [
         e
         for e in facts.of("medium.wiped")
-        if any(one.id in same for one in identities([e.body["medium"]]))
-        and e.body["after"] == after
+        if e.body["after"] == after
         and e.body["outcome"] == "DONE"
+        and any(one.id in same for one in identities([e.body["medium"]]))
     ]
     return bool(wipes) and all(wrong(e) for e in wipes)
 
 
-def _only_looked_at_by(facts: Facts, device: str, left: Event, scope: Scope) -> bool:
+def _before(facts: Facts, medium: str, left: Event) -> EventHash | None:
+    """Return the exit that wipes before this one had to name."""
+    same = facts.same_drive(medium)
+    return _last([e for e in facts.of("device.left") if same & set(e.body["media"]) and e.seq < left.seq])
+
+
+def _only_looked_at_by(facts: Facts, device: str, after: EventHash | None, scope: Scope) -> bool:
+    """Tell whether nobody but the station in doubt looked inside after this exit."""
     if scope.kind != "origin":
         return False
-    before = [e for e in facts.about_device("device.left", device) if e.seq < left.seq]
-    after = max(before, key=lambda e: e.seq).hash if before else None
     looked = [e for e in facts.about_device("device.inventoried", device) if e.body["after"] == after]
     return bool(looked) and all(e.origin == scope.origin for e in looked)
+
+
+def _last(exits: list[Event]) -> EventHash | None:
+    return max(exits, key=lambda e: e.seq).hash if exits else None

@@ -34,6 +34,8 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "not-checked": (BENCH, "Ask a second person to check the wipe."),
     "not-accepted": (SUPERVISOR, "Read the record of the wipe and decide about it (Checks); not who wiped it."),
     "turned-down": (BENCH, "Wipe it again, or take the drive out and let it go where it was meant to."),
+    "recalled": (SUPERVISOR, "Keep it apart and take another device. The recall says what is done about it."),
+    "open-lines": ("", "Work through the open lines; then the recall can be closed."),
     "reserved": (DESK, "Take another device, or give up the other reservation first."),
     "out": (DESK, "It is on loan by our record. If it is in front of you, receive it first."),
     "unknown-device": (BENCH, "Check the label. If the code is right, register the device at a bench."),
