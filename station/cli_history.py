@@ -111,7 +111,7 @@ def verify_record(session: Session, arguments: argparse.Namespace) -> int:
         done = certificate.verify(data, World(arguments.world or "real"), given.get)
     else:
         done = _by_journal(session, arguments, data)
-    lines = [f"{arguments.file}: {problem}" for problem in done.problems] or [_genuine(done)]
+    lines = [f"{arguments.file}: {problem}" for problem in done.problems] or [_genuine(done), *done.notes]
     session.answer(done.to_json(), lines)
     if done.problems and session.json:
         session.say("; ".join(done.problems))

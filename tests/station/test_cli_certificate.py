@@ -229,6 +229,16 @@ def test_a_practice_certificate_is_refused_by_who_looks_for_real_ones(tmp_path: 
     assert payload_type(World.PRACTICE) != payload_type(World.REAL)
 
 
+def test_a_record_without_its_evidence_holds_and_says_that_it_was_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = station(tmp_path)
+    file = printed(made, tmp_path)["json"]
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), "attachments": {}}))
+    assert check(file, made.key) == 0
+    assert "evidence" in (said := capsys.readouterr().out) and "not compared" in said
+
+
 def test_what_was_said_later_is_in_the_file_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = station(tmp_path)
     body = {"wipe": made.wipe, "medium": medium().id, "agreed": False, "method": "hexdump", "who": {"ref": "v-3",
