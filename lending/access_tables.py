@@ -60,7 +60,7 @@ class OneTimeCodeRow(Row):
 
 
 class RecoveryCodeRow(Row):
-    """One code for the day the telephone is lost; works once, only its digest is kept."""
+    """One code for the day the telephone is lost; works once, only a keyed hash is kept."""
 
     __tablename__ = "recovery_code"
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)

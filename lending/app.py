@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import Flask, render_template, request
 from jinja2 import ChoiceLoader, PackageLoader, PrefixLoader
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from custody.errors import Refused
@@ -17,8 +18,10 @@ from lending.errors import NotReady
 from lending.opening import open_database
 from lending.views import (
     api,
+    audit_log,
     badges,
     checks,
+    councils,
     desk,
     devices,
     home,
@@ -31,10 +34,14 @@ from lending.views import (
     recalls,
     refusals,
     search,
+    security,
+    sign_in,
     words,
 )
 
-BLUEPRINTS = (public, home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, api)
+BLUEPRINTS = (
+    public, sign_in, security, councils, audit_log,
+    home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""
@@ -74,6 +81,9 @@ def create_app(config: Config, *, db: Database | None = None, now: Callable[[], 
     app.extensions["kitbank"] = Services(config, db or open_database(config), now)
     _templates(app)
     auth.public(app.view_functions["static"])
+    if config.access.proxies:
+        trusted = config.access.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
     for views in BLUEPRINTS:
         app.register_blueprint(views.blueprint)
     app.before_request(auth.guard)
@@ -94,12 +104,16 @@ def _templates(app: Flask) -> None:
     app.jinja_env.filters.update(words.FILTERS)
     app.jinja_env.globals.update(
         form_token=auth.form_token, may=auth.may, visitor=auth.visitor, services=auth.services, menu=menu,
+        csp_nonce=auth.nonce, factor_standing=auth.standing,
         **words.GLOBALS,
     )  # fmt: skip
 
 
 def _headers(*, secure: bool) -> Callable[[Response], Response]:
     def add(response: Response) -> Response:
+        nonce = auth.given_nonce()
+        if nonce:
+            response.headers.setdefault("Content-Security-Policy", f"{CONTENT_POLICY} 'nonce-{nonce}'")
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if secure:

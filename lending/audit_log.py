@@ -46,6 +46,7 @@ ACTIONS: Mapping[str, str] = {
     "recovery-made": "New recovery codes made",
     "recovery-used": "Recovery code used",
     "factors-removed": "Second factor taken away by an administrator",
+    "council-bound": "Council's sign-in used for the first time",
     "council-changed": "Council's sign-in changed",
     "audit-exported": "Audit exported",
 }

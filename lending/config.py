@@ -13,6 +13,8 @@ from custody.claims import Claim
 from custody.events import World
 from custody.rules import Policy
 from lending import region
+from lending import access_config
+from lending.access_config import AccessConfig
 from lending.errors import ConfigError
 from lending.region import Region
 
@@ -32,6 +34,7 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_CONTACT_KEYS_FILE": "file with the keys of contact data (default: contact.keys in KITBANK_HOME)",
     "KITBANK_REGION_FILE": "file with the authorities that are served (default: Liverpool City Region)",
     "KITBANK_EXIT_SITE": "neutral address that 'Exit this page' opens (default https://www.bbc.co.uk/weather)",
+    **access_config.VARIABLES,
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
 }
@@ -52,6 +55,7 @@ class Config:
     listen: str = "127.0.0.1:8000"
     workers: int = 2
     policy: Policy = field(default_factory=Policy)
+    access: AccessConfig = field(default_factory=AccessConfig)
     contact_keys: Path | None = None
     region: Region = field(default_factory=region.default)
     exit_site: str = EXIT_SITE
@@ -90,6 +94,7 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         listen=values["KITBANK_LISTEN"] or "127.0.0.1:8000",
         workers=_whole("KITBANK_WORKERS", values["KITBANK_WORKERS"], 2),
         policy=_policy(values),
+        access=access_config.from_values(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
         region=region.load(_path(values["KITBANK_REGION_FILE"])),
         exit_site=_site(values["KITBANK_EXIT_SITE"]),

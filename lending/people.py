@@ -1,11 +1,11 @@
-"""Who works here and for the partners: accounts, roles, passwords set by one-time link, sessions, throttling.
+"""Who works here and for the partners: accounts, roles, passwords set by one-time link, throttling.
 
 Rules:
 
 - a password is never known to anyone but its owner: it is set through a link that works once and expires;
-- only digests of link and session tokens are kept; a session is a row and can be ended here;
-- after `TRIES` wrong passwords within `WINDOW` an account's sign-in waits, whoever asks; the count is in the
-  database, so more serving processes do not mean more tries;
+- only digests of link tokens are kept; sessions are `lending.sessions`;
+- after `TRIES` wrong passwords within `WINDOW` an account's sign-in waits, whoever asks, and after `ADDRESS_TRIES` the
+  network address they came from; the counts are in the database, so more serving processes do not mean more tries;
 - a wrong e-mail address costs as much time as a wrong password, and is answered the same.
 """
 
@@ -25,10 +25,10 @@ from lending.errors import refused
 
 ROLES = ("volunteer", "supervisor", "partner", "desk", "administrator", "auditor", "data-protection")
 TRIES = 8
+ADDRESS_TRIES = 60
+"""More than for an account: a whole office may stand behind one address."""
 WINDOW = timedelta(minutes=15)
 LINK_LIFE = timedelta(hours=24)
-SESSION_LIFE = timedelta(hours=12)
-SESSION_IDLE = timedelta(hours=2)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
 SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -65,14 +65,6 @@ class Account:
     created_at: datetime
 
 
-@dataclass(frozen=True)
-class Session:
-    """A signed-in browser: who it is and when it ends at the latest."""
-
-    actor: Actor
-    expires_at: datetime
-
-
 def need(by: Actor, *roles: str) -> None:
     """Raise `Refused` with code `role` unless `by` has one of the roles."""
     if not by.roles & set(roles):
@@ -91,7 +83,7 @@ def create_account(
 
     Raises `Refused`: `email` (not an address, or taken), `name`, `roles` (unknown or none), `partner`.
     """
-    email = _address(email)
+    email = read_address(email)
     if not name.strip():
         raise refused("name", "a name is needed")
     unknown = sorted(set(roles) - set(ROLES))
@@ -197,8 +189,8 @@ def set_password(tx: Tx, account_id: int, password: str) -> None:
     tx.s.execute(update(tables.AccountRow).where(tables.AccountRow.id == account_id).values(password_hash=hashed))
 
 
-def sign_in(db: Database, email: str, password: str, now: datetime) -> Actor | None:
-    """Return who signs in, or None for a wrong address or password.
+def sign_in(db: Database, email: str, password: str, now: datetime, address: str = "") -> Actor | None:
+    """Return who signs in, or None for a wrong address or password. `address` is the network address that asks.
 
     The try is counted before the password is looked at and taken back when it was right; the slow part runs between
     two transactions, so that guessing holds up nobody's work. Raises `Refused` with code `throttled`.
@@ -206,64 +198,57 @@ def sign_in(db: Database, email: str, password: str, now: datetime) -> Actor | N
     key = "email:" + email.strip().casefold()
     with db.transaction() as tx:
         refuse_if_throttled(tx, key, now)
+        refuse_if_throttled(tx, "address:" + address, now, ADDRESS_TRIES)
         count_try(tx, key, now)
         row = tx.s.scalar(select(tables.AccountRow).where(tables.AccountRow.email == email.strip().casefold()))
     right = _password_fits(row.password_hash if row else None, password[:LONGEST_PASSWORD])
-    if row is None or not right:
-        return None
     with db.transaction() as tx:
-        found = actor(tx, row.id)
-        if found is not None:
-            tx.s.execute(delete(tables.SignInAttempt).where(tables.SignInAttempt.key == _digest(key)))
+        found = actor(tx, row.id) if row is not None and right else None
+        if found is None:
+            count_try(tx, "address:" + address, now)
+        else:
+            forget_tries(tx, key)
         return found
 
 
-def refuse_if_throttled(tx: Tx, key: str, now: datetime) -> None:
+def has_password(tx: Tx, account_id: int) -> bool:
+    """Tell whether an account has a password."""
+    return tx.s.scalar(select(tables.AccountRow.password_hash).where(tables.AccountRow.id == account_id)) is not None
+
+
+def proves(db: Database, account_id: int, password: str, now: datetime) -> bool:
+    """Tell whether this is the password of an account; wrong ones are counted. Raises `Refused` `throttled`."""
+    key = f"prove:{account_id}"
+    with db.transaction() as tx:
+        refuse_if_throttled(tx, key, now)
+        count_try(tx, key, now)
+        hashed = tx.s.scalar(select(tables.AccountRow.password_hash).where(tables.AccountRow.id == account_id))
+    if not _password_fits(hashed, password[:LONGEST_PASSWORD]):
+        return False
+    with db.transaction() as tx:
+        forget_tries(tx, key)
+    return True
+
+
+def refuse_if_throttled(tx: Tx, key: str, now: datetime, tries: int = TRIES) -> None:
     """Raise `Refused` with code `throttled` when there were too many wrong tries under this key lately."""
     attempt = tables.SignInAttempt
     tx.s.execute(delete(attempt).where(attempt.at < now - WINDOW))
-    tries = tx.s.scalar(select(func.count()).select_from(attempt).where(attempt.key == _digest(key))) or 0
-    if tries >= TRIES:
+    made = tx.s.scalar(select(func.count()).select_from(attempt).where(attempt.key == _digest(key))) or 0
+    if made >= tries:
         minutes = int(WINDOW.total_seconds() // 60)
         raise refused("throttled", f"too many wrong tries; wait {minutes} minutes, then try again")
+
+
+def forget_tries(tx: Tx, key: str) -> None:
+    """Take back the wrong tries under this key: it was right now."""
+    tx.s.execute(delete(tables.SignInAttempt).where(tables.SignInAttempt.key == _digest(key)))
 
 
 def count_try(tx: Tx, key: str, now: datetime) -> None:
     """Remember one wrong try; only a digest of the key is kept."""
     tx.s.add(tables.SignInAttempt(key=_digest(key), at=now))
     tx.s.flush()
-
-
-def start_session(tx: Tx, account_id: int, now: datetime) -> str:
-    """Return the token of a new session, to be kept in the browser's cookie."""
-    token = secrets.token_urlsafe(32)
-    tx.s.add(
-        tables.SessionRow(
-            token_hash=_digest(token), account_id=account_id, created_at=now, last_seen=now,
-            expires_at=now + SESSION_LIFE, revoked_at=None,
-        )
-    )  # fmt: skip
-    tx.s.flush()
-    return token
-
-
-def session(tx: Tx, token: str, now: datetime) -> Session | None:
-    """Return the session that a cookie's token stands for, or None when it ended, idled out or was revoked."""
-    row = tx.s.get(tables.SessionRow, _digest(token))
-    if row is None or row.revoked_at is not None or now > row.expires_at or now > row.last_seen + SESSION_IDLE:
-        return None
-    found = actor(tx, row.account_id)
-    return None if found is None else Session(found, row.expires_at)
-
-
-def touch_session(tx: Tx, token: str, now: datetime) -> None:
-    """Note that a session is in use; call it from a writing transaction, at most once every few minutes."""
-    tx.s.execute(update(tables.SessionRow).where(tables.SessionRow.token_hash == _digest(token)).values(last_seen=now))
-
-
-def end_session(tx: Tx, token: str, now: datetime) -> None:
-    """Sign one browser out."""
-    tx.s.execute(update(tables.SessionRow).where(tables.SessionRow.token_hash == _digest(token)).values(revoked_at=now))
 
 
 def end_sessions(tx: Tx, account_id: int, now: datetime) -> None:
@@ -275,7 +260,8 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _address(email: str) -> str:
+def read_address(email: str) -> str:
+    """Return an e-mail address as it is kept. Raises `Refused` with code `email` when it is none."""
     text = email.strip().casefold()
     name, at, host = text.partition("@")
     if not (name and at and "." in host) or any(c.isspace() for c in text) or len(text) > 254:

@@ -14,8 +14,8 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("recalls.listing", "Recalls")),
     "Donors": (),
     "Messages": (),
-    "Privacy": (("privacy.looks", "Who looked"),),
-    "People": (("people.listing", "Accounts"), ("badges.listing", "Badges")),
+    "Privacy": (("privacy.looks", "Who looked"), ("audit.listing", "Audit of access"),),
+    "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("councils.listing", "Councils")),
     "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check")),
 }
 """Section -> its pages, as endpoint and title. Each person sees the pages that their role may open."""

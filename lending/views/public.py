@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from custody.errors import Refused
 from labels.codes import pretty
-from lending import auth, certificates, forms, people
+from lending import accounts, auth, certificates, forms, people
+from lending.errors import refused
+from lending.views.sign_in import sign_in_page
 
 blueprint = Blueprint("public", __name__)
 
@@ -17,28 +19,22 @@ def sign_in() -> ResponseReturnValue:
     wanted = request.args.get("next", "")
     if auth.visitor():
         return redirect(auth.wanted_page(wanted), 303)
-    return render_template("sign_in.html", wanted=wanted, email="", problems=[])
+    return sign_in_page(wanted)
 
 
 @blueprint.post("/sign-in")
 @auth.public
 def try_sign_in() -> ResponseReturnValue:
-    """Check address and password; a wrong one of either is answered the same."""
+    """Check address and password; a wrong one of either is answered the same. Who has a second factor is asked next."""
     services, wanted = auth.services(), request.form.get("next", "")
     email, password = forms.text(request.form, "email"), request.form.get("password", "")
     try:
-        found = people.sign_in(services.db, email, password, services.now())
+        found = people.sign_in(services.db, email, password, services.now(), auth.client_address())
+        if found is None:
+            raise refused("password", "The e-mail address or the password is wrong")
     except Refused as no:
-        if no.reasons[0].code != "throttled":
-            raise
-        found, said, code = None, no.reasons[0].text, 429
-    else:
-        said, code = "The e-mail address or the password is wrong", 422
-    if found is None:
-        problems = [forms.Problem("email", said, "email")]
-        return render_template("sign_in.html", wanted=wanted, email=email, problems=problems), code
-    auth.sign_in(found)
-    return redirect(auth.wanted_page(wanted), 303)
+        return sign_in_page(wanted, email, no)
+    return redirect(auth.arrive(found, "password", wanted), 303)
 
 
 @blueprint.post("/sign-out")
@@ -84,6 +80,30 @@ def store_password(token: str) -> ResponseReturnValue:
         return render_template("set_password.html", token=token, owner=owner, problems=problems), 422
     flash("Your password is set. Sign in with it now.")
     return redirect(url_for("public.sign_in"), 303)
+
+
+@blueprint.get("/address/<token>")
+@auth.public
+def change_address(token: str) -> ResponseReturnValue:
+    """Show the button that confirms a change of e-mail address from one mailbox."""
+    services = auth.services()
+    with services.db.read() as tx:
+        found = accounts.change(tx, token, services.now())
+    if found is None:
+        return render_template("link_dead.html"), 410
+    return render_template("address_confirm.html", found=found, token=token, done=False)
+
+
+@blueprint.post("/address/<token>")
+@auth.public
+def confirm_address(token: str) -> ResponseReturnValue:
+    """Confirm a change of e-mail address from one mailbox; with both it is done."""
+    services = auth.services()
+    with services.db.transaction() as tx:
+        found = accounts.confirm_address(tx, token, services.now())
+    if found is None:
+        return render_template("link_dead.html"), 410
+    return render_template("address_confirm.html", found=found, token=token, done=True)
 
 
 @blueprint.get("/d/<code>")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from custody.errors import Refused
-from lending import people, tables
+from lending import people, sessions, tables
 from lending.db import Database
 from tests.factories import NOON
 from tests.lending.house import House
@@ -66,15 +66,15 @@ def test_after_too_many_wrong_passwords_even_the_right_one_waits(house: House) -
 def test_a_session_ends_by_signing_out_idling_age_and_disabling(house: House) -> None:
     number, now = with_password(house), house.now
     with house.db.transaction() as tx:
-        one, two, three = (people.start_session(tx, number, now) for _ in range(3))
-        assert people.session(tx, one, now) is not None
-        people.end_session(tx, one, now)
-        assert people.session(tx, one, now) is None
-        assert people.session(tx, two, now + people.SESSION_IDLE + timedelta(seconds=1)) is None
-        people.touch_session(tx, two, now + people.SESSION_LIFE)
-        assert people.session(tx, two, now + people.SESSION_LIFE + timedelta(seconds=1)) is None
+        one, two, three = (sessions.start(tx, number, now) for _ in range(3))
+        assert sessions.session(tx, one, now) is not None
+        sessions.end(tx, one, now)
+        assert sessions.session(tx, one, now) is None
+        assert sessions.session(tx, two, now + sessions.IDLE + timedelta(seconds=1)) is None
+        sessions.touch(tx, two, now + sessions.LIFE)
+        assert sessions.session(tx, two, now + sessions.LIFE + timedelta(seconds=1)) is None
         people.disable(tx, number, now)
-        assert people.session(tx, three, now) is None
+        assert sessions.session(tx, three, now) is None
         assert people.actor(tx, number) is None
     assert sign_in(house, "dee@example.org", PASSWORD) is None
 
@@ -82,16 +82,16 @@ def test_a_session_ends_by_signing_out_idling_age_and_disabling(house: House) ->
 def test_a_new_password_ends_older_sessions(house: House) -> None:
     number = with_password(house)
     with house.db.transaction() as tx:
-        token = people.start_session(tx, number, house.now)
+        token = sessions.start(tx, number, house.now)
     with_password(house)
     with house.db.read() as tx:
-        assert people.session(tx, token, house.now) is None
+        assert sessions.session(tx, token, house.now) is None
 
 
 def test_no_token_or_password_is_kept_as_it_is(house: House) -> None:
     number = with_password(house)
     with house.db.transaction() as tx:
-        token = people.start_session(tx, number, house.now)
+        token = sessions.start(tx, number, house.now)
         link = people.create_link(tx, number, "set-password", house.now)
         rows = [
             *tx.s.scalars(select(tables.SessionRow.token_hash)),
