@@ -84,7 +84,7 @@ class BenchThere:
         """Return what a tile said last."""
         return next((one for one in reversed(self.told) if one.get("tile") == where), {"state": ""})
 
-    def until_state(self, where: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+    def until_state(self, where: str, *states: str, seconds: float = 400) -> dict[str, Any]:
         """Wait until a tile is in one of these states."""
         self.until(lambda: self.tile(where)["state"] in states, seconds, f"{where} in {states}")
         return self.tile(where)
@@ -295,7 +295,7 @@ def hanging(lab: Lab) -> Seen:
             guest.limit(four[3], 1)
 
         after = wiped_together(bench, others, hang)
-        stuck = bench.until_state("Bay 4", "stuck", seconds=120)
+        stuck = bench.until_state("Bay 4", "stuck")
         guest.limit(four[3], 0)
         bench.until_state("Bay 4", "done", seconds=400)
         ratio = max(now / then for now, then in zip(after, before, strict=True))
