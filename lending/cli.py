@@ -20,7 +20,19 @@ from custody.errors import CustodyError, Refused
 from custody.events import PrivateKey, World
 from custody.keyfile import read_key, write_key
 from custody.stick import serve_stick
-from lending import audit, caches, cli_places, contact_keys, devices, history, installation, migrations, origins, people
+from lending import (
+    audit,
+    caches,
+    cli_places,
+    cli_privacy,
+    contact_keys,
+    devices,
+    history,
+    installation,
+    migrations,
+    origins,
+    people,
+)
 from lending.app import create_app
 from lending.config import Config, from_environment
 from lending.db import connect
@@ -280,6 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     code.add_argument("role", choices=origins.ROLES)
     code.add_argument("name")
     verb("demo-users", _demo_users, "Make one account per role, with passwords, on a practice server on loopback.")
+    cli_privacy.add(verb)
     show = verb("show", _show, "Show one device: what it is, why it may not be lent, its history.")
     show.add_argument("code")
     cli_places.add(verb)
