@@ -31,6 +31,8 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="play these scenarios")
     parser.add_argument("--slice", action="store_true", help="play the short slice that every submission runs")
     parser.add_argument("--soak", action="store_true", help="repeat what is worth repeating, for about two hours")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help=(
+        "how many guests at a time (2); scenarios about time are always played alone"))  # fmt: skip
     parser.add_argument("--list", action="store_true", help="name the scenarios and play none")
     parser.add_argument("--report", type=Path, metavar="FILE", help=(
         f"where the results go, old ones included: {RESULTS.relative_to(fetch.CHECKOUT)}; of the slice to "
@@ -62,7 +64,7 @@ def _scenarios(asked: argparse.Namespace, words: Sequence[str]) -> int:
             _say(f"{each.name:<28} {'slice' if each.slice else '':<6} {each.says}")
         return 0
     kit = fetch.fetch(_tell)
-    played = scenario.play(chosen, kit, asked.soak, _say, _tell)
+    played = scenario.play(chosen, kit, asked.soak, _say, _tell, at_once=asked.at_once)
     rows = report.keep(asked.shelf, played, soak=asked.soak, day=date.today().isoformat())  # noqa: DTZ011
     page = asked.report or (PART_RESULTS if asked.slice else RESULTS)
     report.write(page, rows, [each.name for each in SCENARIOS], kit)

@@ -5,11 +5,13 @@ booted is off when it is over; what it publishes is what it returned, never some
 """
 
 import contextlib
+import multiprocessing
 import signal
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -68,6 +70,8 @@ class Scenario:
     """Belongs to the short slice that every submission runs."""
     minutes: float = 5
     """When it is given up; ten times as long for `--soak`."""
+    timed: bool = False
+    """What it says is about time: nothing else is played beside it."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,31 @@ def chosen(all_: Sequence[Scenario], only: Sequence[str], slice_: bool) -> list[
     return [each for each in all_ if (not only or each.name in only) and (not slice_ or each.slice)]
 
 
-def play(scenarios: Sequence[Scenario], kit: Kit, soak: bool, say: Tell, tell: Tell) -> list[Played]:
-    """Play them in turn: `say` gets a line for each as it ends, `tell` what happens meanwhile."""
+def play(
+    scenarios: Sequence[Scenario], kit: Kit, soak: bool, say: Tell, tell: Tell, *, at_once: int = 1
+) -> list[Played]:
+    """Play them: `say` gets a line for each as it ends, `tell` what happens meanwhile.
+
+    With `at_once` above 1 those that are not about time are played so many at once, each in a process of its own
+    (`tell` is then called there, and must be a function of a module), and the others after them, one by one.
+    """
+    beside = [scenario for scenario in scenarios if at_once > 1 and not scenario.timed]
     played = []
+    if beside:
+        with ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("fork")) as pool:
+            for done in as_completed([pool.submit(_in_folder, scenario, kit, soak, tell) for scenario in beside]):
+                played.append(done.result())
+                say(played[-1].line())
     for scenario in scenarios:
-        with tempfile.TemporaryDirectory(prefix="kitbank-scene-") as folder:
-            played.append(_play(scenario, Lab(kit, Path(folder), soak, tell), tell))
-        say(played[-1].line())
-    return played
+        if scenario not in beside:
+            played.append(_in_folder(scenario, kit, soak, tell))
+            say(played[-1].line())
+    return sorted(played, key=lambda each: scenarios.index(each.scenario))
+
+
+def _in_folder(scenario: Scenario, kit: Kit, soak: bool, tell: Tell) -> Played:
+    with tempfile.TemporaryDirectory(prefix="kitbank-scene-") as folder:
+        return _play(scenario, Lab(kit, Path(folder), soak, tell), tell)
 
 
 def _play(scenario: Scenario, lab: Lab, tell: Tell) -> Played:

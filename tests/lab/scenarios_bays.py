@@ -343,9 +343,9 @@ def power_cut(lab: Lab) -> Seen:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("bays-hot-plug", "a tile follows udev's event within a second", hot_plug, minutes=15),
+    Scenario("bays-hot-plug", "a tile follows udev's event within a second", hot_plug, minutes=15, timed=True),
     Scenario("bays-pulled", "a drive pulled in mid-wipe disturbs no other and goes on elsewhere", pulled_in_the_middle,
-             minutes=20),
-    Scenario("bays-hanging", "a drive that hangs is a red tile and disturbs no other", hanging, minutes=20),
+             minutes=20, timed=True),
+    Scenario("bays-hanging", "a drive that hangs is a red tile and disturbs no other", hanging, minutes=20, timed=True),
     Scenario("bays-power-cut", "after a power cut the tiles know how far each drive was", power_cut, minutes=15),
 )  # fmt: skip

@@ -144,6 +144,7 @@ SCENARIOS = (
         "wipe-power-cuts", "a wipe that a power cut interrupts is never called DONE and goes on", power_cuts, minutes=12
     ),
     Scenario(
-        "wipe-one-bad-drive", "a drive that fails is never DONE and slows no other drive", one_bad_drive, minutes=15
+        "wipe-one-bad-drive", "a drive that fails is never DONE and slows no other drive", one_bad_drive, minutes=15,
+        timed=True,
     ),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """The runner of scenarios tells what held from what did not, ends what hangs, and publishes what it saw."""
 
+import os
 import time
 from pathlib import Path
 
@@ -49,6 +50,26 @@ def test_one_that_hangs_is_ended_and_has_failed() -> None:
     (played,), _ = play(HANGS)
     assert not played.held and "Overrun" in played.seen.sentence
     assert time.monotonic() - began < 10
+
+
+def _alone(lab: Lab) -> Seen:
+    return Seen(f"played by process {os.getpid()}")
+
+
+def _tell_nobody(text: str) -> None:
+    """Say nothing."""
+
+
+def test_several_are_played_at_once_and_what_is_about_time_alone() -> None:
+    timed = Scenario("timed", "takes no longer", _alone, timed=True)
+    lines: list[str] = []
+    both = [timed, FAILS, Scenario("beside", "is played", _alone), HANGS]
+    played = scenario.play(both, NO_KIT, False, lines.append, _tell_nobody, at_once=2)
+    assert [each.scenario.name for each in played] == ["timed", "fails", "beside", "hangs"]
+    assert [each.held for each in played] == [True, False, True, False]
+    here = f"played by process {os.getpid()}"
+    assert played[0].seen.sentence == here and played[2].seen.sentence != here
+    assert "timed" in lines[-1]
 
 
 def test_a_soak_repeats_more_often() -> None:
