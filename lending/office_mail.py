@@ -10,8 +10,6 @@ from lending import outbox
 from lending.db import Tx
 from lending.outbox import Draft
 
-KIND = "account"
-"""Messages of this kind are about an account, never about a loan."""
 NEWS_LIFE = timedelta(days=2)
 
 
@@ -21,7 +19,7 @@ def send(tx: Tx, to: str, subject: str, body: str, cause: str, now: datetime, li
     Raises `VaultError` when the keys that seal it are not at hand.
     """
     draft = Draft(
-        cause=cause, kind=KIND, channel="email", language="en", to=to, subject=subject, body=body,
+        cause=cause, kind=outbox.ACCOUNT, channel="email", language="en", to=to, subject=subject, body=body,
         address=tx.vault.fingerprint("email", to), loan=None, segments=1, cost=0, due_at=now, not_after=now + life,
     )  # fmt: skip
     outbox.enqueue(tx, draft, now)

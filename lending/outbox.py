@@ -41,6 +41,8 @@ MOST_ATTEMPTS = 12
 MOST_ASKED = 10
 ASK_AGAIN = timedelta(minutes=2)
 PURPOSE = "message"
+ACCOUNT = "account"
+"""Kind of the messages to people who sign in: about their account, never about a loan."""
 
 
 @dataclass(frozen=True)
