@@ -52,15 +52,15 @@ def find(tx: Tx, region: Region, typed: str) -> Answer:
     if row is None:
         area = "".join(letter for letter in parts[0][:2] if letter.isalpha())
         return Answer("unknown" if region.reaches(area) else "outside", postcode)
-    names = _names(tx, [row.authority, row.ward])
+    called = names(tx, [row.authority, row.ward])
     decile, index = _decile(tx, row.lsoa11, row.lsoa21)
     return Answer(
         status="resolved" if region.serves(row.authority) else "outside",
         postcode=postcode,
         authority=row.authority,
-        authority_name=region.authorities.get(row.authority) or names.get(row.authority, ""),
+        authority_name=region.authorities.get(row.authority) or called.get(row.authority, ""),
         ward=row.ward or "",
-        ward_name=names.get(row.ward or "", ""),
+        ward_name=called.get(row.ward or "", ""),
         lsoa11=row.lsoa11 or "",
         lsoa21=row.lsoa21 or "",
         decile=decile,
@@ -75,7 +75,8 @@ def editions(tx: Tx) -> list[PlaceEdition]:
     return list(tx.s.scalars(select(PlaceEdition).order_by(PlaceEdition.imported_at.desc(), PlaceEdition.id.desc())))
 
 
-def _names(tx: Tx, codes: Sequence[str | None]) -> dict[str, str]:
+def names(tx: Tx, codes: Sequence[str | None]) -> dict[str, str]:
+    """Return what areas are called, for those codes whose name was imported."""
     wanted = [code for code in codes if code]
     return {row.code: row.name for row in tx.s.scalars(select(AreaName).where(AreaName.code.in_(wanted)))}
 
