@@ -18,6 +18,7 @@ from lending.errors import NotReady
 from lending.opening import open_database
 from lending.views import (
     api,
+    armed,
     audit_log,
     badges,
     checks,
@@ -41,7 +42,7 @@ from lending.views import (
 
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log,
-    home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, api)
+    home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

@@ -83,6 +83,7 @@ class _Walk:
         self.exits: dict[str, Event] = {}
         self.closed: dict[str, str] = {}
         self._open: dict[tuple[str, str], str] = {}
+        self._closings: dict[str, tuple[tuple[str, str], str]] = {}
         self.count = self.refused = self.wipes = self.checkpoints = 0
         self._about: dict[str, list[Event]] = defaultdict(list)
 
@@ -149,9 +150,15 @@ class _Walk:
         elif event.kind == "medium.wiped":
             self.wipes += 1
         elif event.kind == "loan.closed":
-            ended = self._open.pop((str(event.body["loan"]), str(event.body["device"])), None)
+            key = (str(event.body["loan"]), str(event.body["device"]))
+            ended = self._open.pop(key, None)
             if ended is not None:
                 self.closed[ended] = str(event.body["how"])
+                self._closings[event.hash] = (key, ended)
+        elif event.kind == "record.disputed" and str(event.body["event"]) in self._closings:
+            key, ended = self._closings.pop(str(event.body["event"]))  # the closing was a mistake: it is out as before
+            self._open[key] = ended
+            del self.closed[ended]
         for subject in spoken_of:
             self._about[subject].append(event)
 

@@ -35,6 +35,7 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_REGION_FILE": "file with the authorities that are served (default: Liverpool City Region)",
     "KITBANK_EXIT_SITE": "neutral address that 'Exit this page' opens (default https://www.bbc.co.uk/weather)",
     **access_config.VARIABLES,
+    "KITBANK_ARMED_PAUSE_MINUTES": "minutes without a scan after which armed scanning pauses (default 5)",
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
 }
@@ -57,6 +58,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     access: AccessConfig = field(default_factory=AccessConfig)
     contact_keys: Path | None = None
+    armed_pause: int = 5
     region: Region = field(default_factory=region.default)
     exit_site: str = EXIT_SITE
 
@@ -96,6 +98,7 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         policy=_policy(values),
         access=access_config.from_values(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
+        armed_pause=_whole("KITBANK_ARMED_PAUSE_MINUTES", values["KITBANK_ARMED_PAUSE_MINUTES"], 5),
         region=region.load(_path(values["KITBANK_REGION_FILE"])),
         exit_site=_site(values["KITBANK_EXIT_SITE"]),
     )

@@ -11,7 +11,7 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Home": (("home.home", "Home"),),
     "Devices": (("devices.listing", "Devices"), ("checks.listing", "Checks")),
     "Referrals": (("partners.listing", "Referrals"),),
-    "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("recalls.listing", "Recalls")),
+    "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("armed.page", "Scan"), ("recalls.listing", "Recalls")),
     "Donors": (),
     "Messages": (),
     "Privacy": (("privacy.looks", "Who looked"), ("audit.listing", "Audit of access"),),
