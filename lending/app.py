@@ -17,6 +17,7 @@ from lending.db import Database
 from lending.errors import NotReady
 from lending.opening import open_database
 from lending.views import (
+    agreements,
     api,
     armed,
     audit_log,
@@ -26,10 +27,12 @@ from lending.views import (
     desk,
     devices,
     home,
+    loan_work,
     menu,
     office,
     partners,
     people,
+    preparation,
     privacy,
     public,
     recalls,
@@ -37,12 +40,15 @@ from lending.views import (
     search,
     security,
     sign_in,
+    sims,
+    slots,
     words,
 )
 
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log,
-    home, devices, partners, desk, checks, people, badges, office, search, privacy, recalls, armed, api)
+    home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
+    checks, people, badges, office, search, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

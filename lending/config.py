@@ -12,8 +12,7 @@ from pathlib import Path
 from custody.claims import Claim
 from custody.events import World
 from custody.rules import Policy
-from lending import region
-from lending import access_config
+from lending import access_config, region
 from lending.access_config import AccessConfig
 from lending.errors import ConfigError
 from lending.region import Region
@@ -32,10 +31,12 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
     "KITBANK_CONTACT_KEYS_FILE": "file with the keys of contact data (default: contact.keys in KITBANK_HOME)",
+    **access_config.VARIABLES,
+    "KITBANK_MESSAGES": "file (TOML) that says how messages leave, see docs/messages.md (default: none are sent)",
     "KITBANK_REGION_FILE": "file with the authorities that are served (default: Liverpool City Region)",
     "KITBANK_EXIT_SITE": "neutral address that 'Exit this page' opens (default https://www.bbc.co.uk/weather)",
-    **access_config.VARIABLES,
     "KITBANK_ARMED_PAUSE_MINUTES": "minutes without a scan after which armed scanning pauses (default 5)",
+    "KITBANK_GIFTS": "yes: a loan may end as a gift, a supervisor decides (default no)",
     "DATABASE_URL": "SQLAlchemy address of the database (default: SQLite in KITBANK_HOME)",
     "SECRET_KEY": "secret for signing cookies and forms (default: a file in KITBANK_HOME)",
 }
@@ -55,12 +56,14 @@ class Config:
     secret_key: str
     listen: str = "127.0.0.1:8000"
     workers: int = 2
+    gifts: bool = False
     policy: Policy = field(default_factory=Policy)
     access: AccessConfig = field(default_factory=AccessConfig)
     contact_keys: Path | None = None
     armed_pause: int = 5
     region: Region = field(default_factory=region.default)
     exit_site: str = EXIT_SITE
+    messages: Path | None = None
 
     @property
     def label_host(self) -> str:
@@ -95,13 +98,21 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         secret_key=values["SECRET_KEY"] or _kept_secret(home / "secret.key"),
         listen=values["KITBANK_LISTEN"] or "127.0.0.1:8000",
         workers=_whole("KITBANK_WORKERS", values["KITBANK_WORKERS"], 2),
+        gifts=_yes("KITBANK_GIFTS", values["KITBANK_GIFTS"]),
         policy=_policy(values),
         access=access_config.from_values(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
         armed_pause=_whole("KITBANK_ARMED_PAUSE_MINUTES", values["KITBANK_ARMED_PAUSE_MINUTES"], 5),
         region=region.load(_path(values["KITBANK_REGION_FILE"])),
         exit_site=_site(values["KITBANK_EXIT_SITE"]),
+        messages=_path(values["KITBANK_MESSAGES"]),
     )
+
+
+def _yes(name: str, text: str) -> bool:
+    if text not in ("", "yes", "no"):
+        raise ConfigError(f"{name} is {text!r}; it must be yes or no")
+    return text == "yes"
 
 
 def _path(text: str) -> Path | None:

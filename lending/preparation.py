@@ -96,3 +96,30 @@ def _parcel(tx: Tx, loan: str, booked: Booked | None, by: Actor) -> Parcel:
         loan, found.client_reference, found.partner, found.need, booked, wanted, child_safety.has_children(tx, loan),
         signed,
     )  # fmt: skip
+
+
+def hand_over_all(tx: Tx, loan: str, by: Actor, now: datetime) -> list[str]:
+    """Let everything that is packed go out at once, devices by their rules; return what went. Desk or supervisor.
+
+    All or nothing. A SIM is left: it needs an adult's name. Raises `Refused` with every reason of every device, and
+    `nothing-packed`.
+    """
+    ready = [one for one in loan_items.things(tx, loan) if one.state == "reserved" and one.kind != "sim"]
+    ready = [one for one in ready if one.prepared or one.device]
+    if not ready:
+        raise Refused([Reason("nothing-packed", "nothing is packed for this loan yet; pack it first", loan)])
+    reasons: list[Reason] = []
+    for one in ready:
+        try:
+            if one.device:
+                loans.hand_over(tx, loan, one.device, by, now)
+            else:
+                loan_items.hand_out(tx, loan, one.id, by, now)
+        except Refused as refusal:
+            reasons.extend(refusal.reasons)
+    if reasons:
+        raise Refused(list(dict.fromkeys(reasons)))
+    standing = slots.booking(tx, loan)
+    if standing is not None and standing.state == "booked":
+        slots.done(tx, loan, by, now)
+    return [one.name for one in ready]

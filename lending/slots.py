@@ -25,7 +25,7 @@ from lending.loan_tables import Booking, Slot
 from lending.people import Actor, need
 from lending.record import storable
 
-PURPOSE = "delivery"
+PURPOSE = "booking"
 TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 MOST_PLACES, MOST_WEEKS = 200, 26
 KINDS: Mapping[str, str] = {"collection": "Collection", "delivery": "Delivery"}

@@ -6,15 +6,15 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from labels.codes import pretty
-from lending import auth, devices, forms, lists, loans
+from lending import auth, devices, forms, lists, loan_items, loans
 from lending.lists import LoanLine
 from lending.loans import Loan
-from lending.views import refusals
+from lending.views import loan_sheet, refusals
 
 blueprint = Blueprint("desk", __name__)
 
 DESK = ("desk", "supervisor")
-HOW = {"lost": "Lost", "given": "Given to the household for good", "written-off": "Written off"}
+HOW = {"lost": "Lost", "written-off": "Written off"}
 
 
 def overdue(found: Loan | LoanLine, now: datetime) -> bool:
@@ -186,12 +186,13 @@ def _loan(ref: str, scan: forms.Scan | None = None, problems: list[forms.Problem
     refusals.doing("There is no such loan", url_for("desk.listing"), "Go to the loans")
     with services.db.read() as tx:
         found = loans.get(tx, auth.actor(), ref)
+        sheet = loan_sheet.read(tx, found, auth.actor(), services.now())
     scan, problems = scan or forms.Scan(""), list(problems or [])
     if scan.problem:
         problems.append(forms.Problem("code", scan.problem, "code"))
     return render_template(
         "loan.html", loan=found, scan=scan, problems=problems, words=loans, values=request.form,
-        late=overdue(found, services.now()),
+        late=overdue(found, services.now()), sheet=sheet, kinds=loan_items.KINDS, states=loan_items.STATES,
     )  # fmt: skip
 
 

@@ -39,6 +39,14 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "reserved": (DESK, "Take another device, or give up the other reservation first."),
     "out": (DESK, "It is on loan by our record. If it is in front of you, receive it first."),
     "unknown-device": (BENCH, "Check the label. If the code is right, register the device at a bench."),
+    "filter-not-verified": (DESK, "Open the loan, choose Content filter, try it on the device, record what you saw."),
+    "filter-failed": (BENCH, "Put a content filter on, or take another device; then try it again and record it."),
+    "filter-gone": (DESK, "Try the filter again on the device itself, and record what you saw."),
+    "gifts-off": (SUPERVISOR, "The programme's setting decides that; ask an administrator (KITBANK_GIFTS)."),
+    "reported": (DESK, "Receive it if it is here. If the report was a mistake, set it aside."),
+    "nothing-packed": (DESK, "Choose a device and pack what goes along with it."),
+    "changed": (DESK, "Show the household the words as they are now, then let them agree again."),
+    "nothing": (DESK, "Add the things to the loan, then show the agreement."),
     "throttled": ("", "If you forgot your password, ask an administrator for a new link."),
 }
 """Reason code: where to take it, and what to do there."""
