@@ -15,10 +15,12 @@ from lending.auth import Services
 from lending.config import Config
 from lending.db import Database
 from lending.errors import NotReady
+from lending.rates import Rate
 from lending.opening import open_database
 from lending.views import (
     agreements,
     api,
+    api_v1,
     armed,
     audit_log,
     badges,
@@ -42,13 +44,14 @@ from lending.views import (
     sign_in,
     sims,
     slots,
+    tokens,
     words,
 )
 
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log,
     home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
-    checks, people, badges, office, search, privacy, recalls, armed, api)
+    checks, people, badges, office, search, tokens, api_v1, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""
@@ -85,6 +88,7 @@ def create_app(config: Config, *, db: Database | None = None, now: Callable[[], 
         MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
     )
+    app.extensions["kitbank_rate"] = Rate(config.api_per_minute)
     app.extensions["kitbank"] = Services(config, db or open_database(config), now)
     _templates(app)
     auth.public(app.view_functions["static"])
@@ -132,8 +136,10 @@ def _headers(*, secure: bool) -> Callable[[Response], Response]:
     return add
 
 
-def _problem(error: HTTPException) -> tuple[str, int] | HTTPException:
+def _problem(error: HTTPException) -> tuple[str, int] | HTTPException | Response:
     """Show what Flask or `abort` says as one of our pages; redirections pass through."""
+    if request.path.startswith("/api/v1/") and (error.code or 0) >= 400:
+        return api_v1.http_problem(error)
     if error.code is None or error.code < 400 or refusals.wants_json():
         return error
     title, text = words.PROBLEMS.get(error.code, (error.name, error.description or ""))

@@ -53,7 +53,7 @@ class Services:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may use a route. `kind` is "public", "machines" or "roles"; `roles` only with the last."""
+    """Who may use a route. `kind` is "public", "machines", "tokens" or "roles"; `roles` only with the last."""
 
     kind: str
     roles: frozenset[str] = frozenset()
@@ -78,6 +78,11 @@ def public(view: View) -> View:
 def machines(view: View) -> View:
     """Mark a view as for stations and kiosks, whose signature the view itself checks."""
     return _mark(view, Access("machines"))
+
+
+def tokens(view: View) -> View:
+    """Mark a view as for programmes, whose token the view itself checks: no cookie is read."""
+    return _mark(view, Access("tokens"))
 
 
 def roles(*names: str) -> Callable[[View], View]:
@@ -109,7 +114,7 @@ def access_of(app: Flask, endpoint: str) -> Access | None:
 def may(endpoint: str) -> bool:
     """Tell whether whoever asks now may use an endpoint: for showing links."""
     access, by = access_of(current_app, endpoint), visitor()
-    if access is None or access.kind == "machines":
+    if access is None or access.kind in ("machines", "tokens"):
         return False
     return access.kind == "public" or (by is not None and bool(by.roles & access.roles))
 
@@ -136,7 +141,7 @@ def guard() -> Response | None:
     access = access_of(current_app, request.endpoint)
     if access is None:
         abort(403, "This page does not say who may use it, so nobody may. Please tell an administrator.")
-    if access.kind == "machines" or request.endpoint == "static":
+    if access.kind in ("machines", "tokens") or request.endpoint == "static":
         return None
     config = services().config
     if not is_known_host(request.host, config.host_address, config.access.other_hosts):

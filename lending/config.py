@@ -23,6 +23,8 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_HOST_ADDRESS": "address that labels and links show, for example https://kit.example.org",
     "KITBANK_LISTEN": "host:port to serve on (default 127.0.0.1:8000)",
     "KITBANK_WORKERS": "number of serving processes (default 2)",
+    "KITBANK_API_PER_MINUTE": "requests per minute of one token at one serving process (default 600)",
+    "KITBANK_WEBHOOKS_PRIVATE": "yes: webhooks may go to addresses of this network and over http (default no)",
     "KITBANK_POLICY_CLAIM": "least claim of a wipe that may be lent: clear, purge or destroy (default clear)",
     "KITBANK_POLICY_GRADE": "worst grade that may be lent, A to D (default C)",
     "KITBANK_POLICY_TESTS": "names of tests that must have passed, comma between (default electrical)",
@@ -56,6 +58,8 @@ class Config:
     secret_key: str
     listen: str = "127.0.0.1:8000"
     workers: int = 2
+    api_per_minute: int = 600
+    webhooks_private: bool = False
     gifts: bool = False
     policy: Policy = field(default_factory=Policy)
     access: AccessConfig = field(default_factory=AccessConfig)
@@ -98,6 +102,8 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         secret_key=values["SECRET_KEY"] or _kept_secret(home / "secret.key"),
         listen=values["KITBANK_LISTEN"] or "127.0.0.1:8000",
         workers=_whole("KITBANK_WORKERS", values["KITBANK_WORKERS"], 2),
+        api_per_minute=_whole("KITBANK_API_PER_MINUTE", values["KITBANK_API_PER_MINUTE"], 600),
+        webhooks_private=values["KITBANK_WEBHOOKS_PRIVATE"] == "yes",
         gifts=_yes("KITBANK_GIFTS", values["KITBANK_GIFTS"]),
         policy=_policy(values),
         access=access_config.from_values(values),

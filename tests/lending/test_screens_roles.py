@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from lending import auth, people
+from lending import auth, contract, people
 from tests.lending.screens import READY, Browser, Town
 
 STAFF = {"volunteer", "supervisor", "desk", "administrator", "auditor"}
@@ -69,6 +69,11 @@ WHO: Mapping[str, set[str] | str] = {
     "people.take_factors": {"administrator"},
     "home.home": ALL,
     "search.search": ALL,
+    "tokens.listing": {"administrator"},
+    "tokens.make": {"administrator"},
+    "tokens.revoke": {"administrator"},
+    "api_v1.openapi": "public",
+    **{f"api_v1.{one.id}": "tokens" for one in contract.OPERATIONS},
     "devices.listing": STAFF,
     "devices.find": STAFF,
     "devices.device": STAFF,
