@@ -33,7 +33,7 @@ TRUE = ("", Lie.IDENTITY_AFTER_RESET, Manner.INSTANT, Manner.RANDOM_AFTER_CRYPTO
 AT_ONCE = 6  # drives in one guest
 USUAL: Mapping[str, tuple[str, ...]] = {
     "sanitize-block": ("", Manner.INSTANT, *IN_SANITIZE, *ANY, *UNSEEN),
-    "format-crypto": ("", Lie.FORMAT_ERASES_NOTHING, Lie.KEEPS_LAST_PERCENT, Lie.SHRINKS, Lie.ZEROS_WITHOUT_ERASING),
+    "format-crypto": ("", Lie.FORMAT_ERASES_NOTHING),
 }
 """What is played without --soak: a cell takes half a minute. All of them run on the host, in test_nvme_lies."""
 
