@@ -28,7 +28,9 @@ from lending.views import (
     councils,
     desk,
     devices,
+    exports,
     home,
+    imports,
     loan_work,
     menu,
     office,
@@ -51,7 +53,7 @@ from lending.views import (
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log,
     home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
-    checks, people, badges, office, search, tokens, api_v1, privacy, recalls, armed, api)
+    checks, people, badges, office, search, tokens, imports, exports, api_v1, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

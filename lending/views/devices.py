@@ -49,6 +49,7 @@ def device(code: str) -> ResponseReturnValue:
     refusals.doing("This device is not known here", url_for("devices.find"), "Scan again")
     with auth.services().db.read() as tx:
         page = devices.page(tx, found, auth.services().now())
+        held = lists.held_by(tx, found)
         evidence = {
             wipe.hash: proofs.read(devices.proof(tx, wipe.hash).evidence)
             for medium in page.media or ()
@@ -56,8 +57,9 @@ def device(code: str) -> ResponseReturnValue:
             if wipe.has_evidence
         }
     return render_template(
-        "device.html", device=page, answers=refusals.answers(page.reasons), evidence=evidence, now=auth.services().now()
-    )
+        "device.html", device=page, answers=refusals.answers(page.reasons), evidence=evidence, held=held,
+        now=auth.services().now(),
+    )  # fmt: skip
 
 
 @blueprint.get("/proof/<event>")

@@ -18,7 +18,7 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Messages": (),
     "Privacy": (("privacy.looks", "Who looked"), ("audit.listing", "Audit of access"),),
     "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"), ("councils.listing", "Councils")),
-    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check")),
+    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files")),
 }
 """Section -> its pages, as endpoint and title. Each person sees the pages that their role may open."""
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from lending import auth, contract, people
+from lending import auth, contract, exports, people
 from tests.lending.screens import READY, Browser, Town
 
 STAFF = {"volunteer", "supervisor", "desk", "administrator", "auditor"}
@@ -69,6 +69,11 @@ WHO: Mapping[str, set[str] | str] = {
     "people.take_factors": {"administrator"},
     "home.home": ALL,
     "search.search": ALL,
+    **{
+        f"imports.{name}": {"supervisor", "administrator"}
+        for name in ("listing", "upload", "show", "columns", "run", "discard", "problems", "added")
+    },
+    **{f"exports.{name}": set(one.roles) for name, one in exports.EXPORTS.items()},
     "tokens.listing": {"administrator"},
     "tokens.make": {"administrator"},
     "tokens.revoke": {"administrator"},
@@ -192,7 +197,7 @@ def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
     """Return every route with an address that exists and each method that a browser uses."""
     samples: dict[str, Any] = {
         "code": READY, "answers": "0" * 64, "token": "nothing", "handle": "0" * 20, "event": town.wipe, "digest": "0" * 64,
-        "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "filename": "logo.svg",
+        "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "form": "csv", "filename": "logo.svg",
         "item": 1, "slot": 1, "kind": "loan", "agreement": "A-0",
     }  # fmt: skip
     with town.app.test_request_context():
