@@ -26,7 +26,8 @@ def clock(began: date | None, due: date | None, today: date, ended: date | None 
         return Clock(f"out for {_days((ended - began).days)}", "ended", WIDE, None)
     out = (today - began).days
     if due is None:
-        return Clock(f"out for {_days(out)}, as long as needed", "runs", WIDE // 2, None)
+        words = f"out for {_days(out)}" if out else "out since today"
+        return Clock(f"{words}, as long as needed", "runs", WIDE // 2, None)
     left, whole = (due - today).days, max((due - began).days, 1)
     if left < 0:
         past = max(whole - left, 1)
