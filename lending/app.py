@@ -24,6 +24,7 @@ from lending.views import (
     armed,
     audit_log,
     badges,
+    card,
     checks,
     councils,
     desk,
@@ -33,6 +34,8 @@ from lending.views import (
     imports,
     loan_work,
     menu,
+    message_rules,
+    messages,
     office,
     partners,
     people,
@@ -51,7 +54,7 @@ from lending.views import (
 )
 
 BLUEPRINTS = (
-    public, sign_in, security, councils, audit_log,
+    public, sign_in, security, councils, audit_log, card, messages, message_rules,
     home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
     checks, people, badges, office, search, tokens, imports, exports, api_v1, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20

@@ -39,6 +39,7 @@ from lending.db import connect
 from lending.errors import BrokenPromise, LendingError
 from lending.opening import open_database
 from lending.receive import Server
+from lending.worker_cli import arguments, drain, dry_run
 
 OK, UNEXPECTED, WRONG_SET_UP, REFUSED, BROKEN = 0, 1, 2, 3, 4
 Said = tuple[Mapping[str, Any] | list[Any], str]
@@ -296,6 +297,10 @@ def _parser() -> argparse.ArgumentParser:
     show = verb("show", _show, "Show one device: what it is, why it may not be lent, its history.")
     show.add_argument("code")
     cli_places.add(verb)
+    arguments(
+        verb("worker", drain, "Send what waits in the outbox, until stopped; one worker at a time."),
+        verb("reminders", dry_run, "Say who would be reminded of what tomorrow, and who would not and why."),
+    )
     return parser
 
 

@@ -15,7 +15,10 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("slots.listing", "Calendar"), ("sims.listing", "SIMs"),
         ("armed.page", "Scan"), ("recalls.listing", "Recalls")),
     "Donors": (),
-    "Messages": (),
+    "Messages": (
+        ("messages.listing", "Messages"), ("messages.answers", "Answers"), ("message_rules.tomorrow", "Tomorrow"),
+        ("message_rules.rules", "Rules"),
+    ),  # fmt: skip
     "Privacy": (("privacy.looks", "Who looked"), ("audit.listing", "Audit of access"),),
     "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"), ("councils.listing", "Councils")),
     "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files")),

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -60,6 +61,13 @@ def _as_postgres(*argv: str) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Start PostgreSQL with a template that has our schema; skip, saying why, where there is none."""
+    with running_cluster() as found:
+        yield found
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Run PostgreSQL with a template that has our schema while the block runs."""
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     folder = Path(tempfile.mkdtemp(prefix="kitbank-pg-"))
     if os.geteuid() == 0:
