@@ -22,7 +22,7 @@ from custody.journal import Journal
 from station.bays_children import Child
 from station.bays_desk import Desk, Sensor
 from station.bays_orders import obey
-from station.bays_state import VERSION, BenchState, boot_id, now_beat, publish
+from station.bays_state import VERSION, BenchState, beat, boot_id, now_beat, publish
 from station.bays_watch import Seen, Watch
 from station.config import Config
 from station.errors import ConfigError, NotDone
@@ -224,6 +224,8 @@ class Daemon:
         print_ = repr((state.tiles, state.aside, state.outside, state.trouble))
         if print_ == self._published and time.monotonic() - self._beat < BEAT:
             return
+        with suppress(OSError):
+            beat(self._config.bays_state, self._group)
         try:
             publish(state, self._config.bays_state, self._group)
             self._trouble.pop("state", None)

@@ -1,7 +1,7 @@
 """One bay as the bench knows it, and the tile that follows from it. The tile is worked out afresh each time; pure.
 
 What decides which tile is shown comes in this order: nothing there; two drives with one name; a child at work; a wipe
-that ended while the drive sat here; what is unsettled of this drive; what a look at it said; and only then: ready.
+known to be unsettled; one that ended while the drive sat here; what a look at it said; and only then: ready.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from station.bays_children import Child
+from station.bays_children import SHRUNK, Child
 from station.bays_codes import code_for, trouble
 from station.bays_config import Bay
 from station.bays_memory import Settled, Unsettled
@@ -20,6 +20,7 @@ from station.media import Medium
 
 TAIL = 4
 DOT = "•"
+BARE = ("armed", "waiting", "done", "unknown", "destroy")  # in these the last four help nobody to arm the drive
 ARMED_FOR = 60.0  # seconds
 MOST_WRONG = 5  # tries
 WAIT_AFTER_WRONG = 60.0  # seconds
@@ -52,6 +53,7 @@ class Berth:
     broke_off: float = float("-inf")  # when a wipe here ended early, by itself
     twin: bool = False
     busy: bool = False
+    unproved: tuple[str, ...] = ()  # why nobody can tell now whether what is green still counts
 
     def enter(self, medium: Medium | None, since: str) -> None:
         """Take in a drive, or its leaving."""
@@ -81,12 +83,11 @@ def tile_of(berth: Berth, around: Around) -> Tile:
         return _plain(berth, around, "refused", "E03")
     if berth.queued is not None:
         return _plain(berth, around, "waiting", can=("cancel",), cancel="Nothing was touched yet.")
-    if berth.result is not None and berth.result.outcome == "DONE":
-        return _done(berth, around, berth.result.claim, berth.result.event)
-    if around.settled is not None:
-        return _done(berth, around, around.settled.claim, around.settled.event)
     if around.entry is not None and around.entry.why in ("unknown", "destroy"):
         return _red(berth, around, around.entry)
+    green = green_of(berth, around.settled)
+    if green is not None:
+        return _done(berth, around, *green)
     if berth.armed is not None and around.monotonic < berth.armed.until:
         left = round(berth.armed.until - around.monotonic, 1)
         can = ("start", "cancel")
@@ -94,6 +95,13 @@ def tile_of(berth: Berth, around: Around) -> Tile:
     if berth.result is not None:
         return _not_run(berth, around, berth.result)
     return _before(berth, around)
+
+
+def green_of(berth: Berth, settled: Settled | None) -> tuple[str, str] | None:
+    """Return the claim and the event that make a tile green, as far as the bench itself knows; None when none does."""
+    if berth.result is not None and berth.result.outcome == "DONE":
+        return berth.result.claim, berth.result.event
+    return (settled.claim, settled.event) if settled is not None else None
 
 
 def _before(berth: Berth, around: Around) -> Tile:
@@ -152,7 +160,9 @@ def _at_work(berth: Berth, around: Around, child: Child) -> Tile:
     stuck = child.stuck(around.monotonic, around.stuck_after)
     state, code = _working_state(told), ""
     can: tuple[str, ...] = ("cancel",)
-    if stuck:
+    if child.shrunk:
+        state, code, can = "unknown", SHRUNK, ()
+    elif stuck:
         state, code = "stuck", stuck
     elif child.cancelled is not None or child.pulled is not None:
         state, can = "stopping", ()
@@ -167,6 +177,7 @@ def _at_work(berth: Berth, around: Around, child: Child) -> Tile:
         state,
         code,
         can=can,
+        reasons=(child.shrunk,) if child.shrunk else (),
         cancel=cancel_words(told),
         stage=told.stage,
         percent=told.percent,
@@ -201,6 +212,10 @@ def cancel_words(told: Told) -> str:
 
 
 def _done(berth: Berth, around: Around, claim: str, event: str) -> Tile:
+    if berth.busy:
+        return _plain(berth, around, "busy")
+    if berth.unproved:
+        return _plain(berth, around, "refused", "E11", reasons=berth.unproved)
     can = ("acknowledge",)
     return _plain(berth, around, "done", percent=100.0, claim=claim, event=event, can=can)
 
@@ -224,7 +239,7 @@ def _plain(berth: Berth, around: Around, state: str, code: str = "", **facts: An
         facts["instruction"] = trouble(code).sentence
     facts["reasons"] = (*facts.get("reasons", ()), *around.notes)
     child = around.child
-    bare = state in ("armed", "waiting") or child is not None or around.entry is not None or state == "done"
+    bare = state in BARE or child is not None
     return tile(
         berth.bay.name,
         berth.number,
@@ -285,12 +300,12 @@ def shown(berth: Berth, child: Child | None, *, bare: bool) -> MediumShown:
 
 def type_what(medium: Medium) -> str:
     """Say what must be typed; of a drive with nothing printed on it, that must be shown, or nobody could arm it."""
-    if medium.kind == "file":
+    if medium.practice:
         return f"It is a practice drive and has no label: type {medium.confirm}."
     if medium.identity.serial:
-        return "The last four characters of the serial number (S/N) on the drive's own label."
+        return "Read them off the label of the drive itself: S/N, the last four letters or digits."
     if medium.identity.wwn:
-        return "The last four characters of the WWN on the drive's own label."
+        return "Read them off the label of the drive itself: WWN, the last four letters or digits."
     return f"It has no serial number: type {medium.confirm}."
 
 

@@ -28,8 +28,10 @@ from station.errors import GuardRefused, OutcomeUnknown, StationError
 from station.home import open_bench
 from station.media import Medium, medium_at
 from station.run import Run
+from station.sizes import shrunk
 from station.wipe import ENGINES, Plan
 from station.wipe.acting import Means, resumable
+from station.wipe.readback import READER_ENDED, SILENT
 from station.wiping import wipe_one
 from station.worklog import job_of, read
 from wipe_profiles import ProfileError
@@ -66,9 +68,11 @@ def look(task: dict[str, Any]) -> dict[str, Any]:
     try:
         with open_bench(config, now) as bench:
             _, planned = plan_for(bench, path, profile)
+            less = [] if planned.unhide else shrunk(bench.journal, bench.worklogs, planned.medium)
     except GuardRefused as error:
         found["reasons"] = [reason.to_json() for reason in error.reasons]
         return found
+    found["reasons"] = [reason.to_json() for reason in less]
     found["plan"] = planned_json(planned)
     if broken is not None:
         whole = broken.size * max(1, len(broken.passes))
@@ -165,14 +169,18 @@ def _still(armed: Medium) -> None:
 
 
 def _ended(report: Report) -> dict[str, Any]:
-    verdict = report.verdict
+    verdict, evidence = report.verdict, report.evidence
+    codes = [reason.code for reason in verdict.reasons]
+    if evidence.stopped.startswith(READER_ENDED) and not evidence.stopped.endswith(SILENT):
+        # somebody or something ended the reader: that says nothing about the drive, which has not failed any test
+        codes = ["reader-ended", *(code for code in codes if code != "smoke-test")]
     return {
         "outcome": str(verdict.outcome),
         "claim": str(verdict.claim),
         "event": report.event,
-        "codes": tuple(reason.code for reason in verdict.reasons),
+        "codes": tuple(codes),
         "sentences": tuple(reason.text for reason in verdict.reasons),
-        "resumable": bool(report.evidence.stopped),
+        "resumable": bool(evidence.stopped),
     }
 
 
@@ -183,7 +191,7 @@ def _failed(error: Exception, *, touched: bool) -> dict[str, Any]:
     texts = tuple(reason.text for reason in reasons) or (str(error) or type(error).__name__,)
     expected = isinstance(error, StationError | CustodyError | ProfileError)
     if isinstance(error, OutcomeUnknown):
-        codes = ("not-recorded",)
+        codes = ("not-recorded" if error.proved else "unproved-not-recorded",)
     elif isinstance(error, CustodyError):
         codes = (*codes, "not-recordable")
     elif not expected:

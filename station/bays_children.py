@@ -23,7 +23,7 @@ from station.media import Medium
 STARTS_WITHIN = 150.0  # seconds more until the first progress: smartctl may take a minute or two on a dying drive
 ENDS_WITHIN = 15.0  # seconds after a stop was wished until an overwriting child is killed; its work log is safe
 GONE_FOR = 20.0  # seconds after its drive was pulled until a child is killed
-STUCK, IN_KERNEL = "E14", "E15"
+STUCK, IN_KERNEL, SHRUNK = "E14", "E15", "E19"
 
 
 @dataclass
@@ -43,8 +43,13 @@ class Child:
     cancelled: float | None = None
     by: str = ""
     pulled: float | None = None
+    shrunk: str = ""  # the sentence that says so, once its drive shows less than when it was looked at
     killed: bool = False
     letters: str = field(default="")
+
+    def at(self, medium: Medium | None) -> bool:
+        """Tell whether it works on this very medium, under the path and number it has now."""
+        return medium is not None and (self.path, self.sequence) == (medium.path, medium.sequence)
 
     @property
     def told(self) -> Told:
@@ -89,14 +94,17 @@ class Child:
     def left_open(self, *, here: bool) -> tuple[str, str, tuple[str, ...]]:
         """Return why its drive is unsettled now, with code and sentences; `here`: the drive is still in its bay."""
         told = self.told
+        if self.shrunk:
+            return "unknown", SHRUNK, (self.shrunk, *told.sentences)
         if self.pulled is not None or not here:
             return "pulled", "E13", told.sentences
         if self.cancelled is not None:
             return "interrupted", "E24", (f"Stopped by {self.by}.",)
         if not told.outcome:
             return "interrupted", "E16", ("The program that wiped it ended in the middle.",)
-        code = "E18" if "not-recorded" in told.codes else code_for(told.codes, "E17")
-        return "unknown", code, told.sentences
+        if "reader-ended" in told.codes and told.resumable:  # everything is written; only the checking is missing
+            return "interrupted", "E31", ("The program that reads it back was ended.",)
+        return "unknown", code_for(told.codes, "E17"), told.sentences
 
     def close(self) -> None:
         """Let go of its handle and its slot, and take the slot's file away: what it said is kept elsewhere by now."""

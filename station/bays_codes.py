@@ -60,6 +60,10 @@ TROUBLES = _table(
     ("E27", "Too many wrong tries", "Look at the number on the drive itself; in a minute it can be typed again."),
     ("E28", "No longer readable after its erase", f"{UNPLUG} {RED_BOX}"),
     ("E29", "To be destroyed", f"{UNPLUG} {RED_BOX} It will be destroyed."),
+    ("E30", "It shows less than it once did", f"Take it out, wait ten seconds, and put it back. Still so: {RED_BOX}"),
+    ("E31", "The reader that checks it was ended", "Type the last four: it is checked again. Not wiped until then."),
+    ("E32", "Neither proved nor recorded", "Leave it where it is and call a supervisor. It does not count as wiped."),
+    ("E33", "Somebody did not find it wiped", f"{UNPLUG} {RED_BOX} It does not count as wiped."),
 )
 """Every code. Codes are never used again for something else: they stand on paper in a box."""
 
@@ -92,6 +96,10 @@ BY_REASON: Mapping[str, str] = MappingProxyType(
         "bad-ranges": "E25",
         "unreadable": "E25",
         "smoke-test": "E28",
+        "shrunk": "E30",
+        "reader-ended": "E31",
+        "not-recorded": "E18",
+        "unproved-not-recorded": "E32",
     }
 )
 """Code of a reason (of the guard or of `judge`) -> code on the tile, where it has one of its own."""

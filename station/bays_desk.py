@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from custody.media import MediumIdentity
-from station.badges import DECIDERS, must_be, reference, sign_in
-from station.bays_berth import Around, Berth, aside, tile_of
+from station.bays_berth import Around, Berth, aside, green_of, tile_of
 from station.bays_children import Child, adopt, slot_of, start
 from station.bays_config import Bay
 from station.bays_launch import task_config
-from station.bays_looks import Looks, key
+from station.bays_looks import Looks, again_after, key
 from station.bays_memory import Memory, Settled, Unsettled
+from station.bays_people import operator, supervisor
+from station.bays_proof import Proofs, mark
+from station.bays_sizes import less, resized
 from station.bays_slot import Told
 from station.bays_state import Tile, boot_id
-from station.bays_watch import Seen, holder
+from station.bays_watch import Seen
 from station.config import Config
 from station.errors import NotDone
-from station.home import open_bench
 from station.media import Medium, NotAMedium, medium_at
 from station.orders import Order
+from station.sizes import same_drive
 
 FIRMWARE_PATIENCE = 1_800.0  # seconds added to twice the drive's own estimate
-AGAIN_EVERY = 15.0  # seconds
 NEWS_WITHIN = 3.0  # seconds in which the news that a drive was pulled may be later than the failure of its wipe
 Sensor = Callable[[Medium], str]
 
@@ -47,6 +48,7 @@ class Desk:
     memory: Memory = field(init=False)
     children: dict[str, Child] = field(default_factory=dict)
     looks: Looks = field(init=False)
+    proofs: Proofs = field(init=False)
     reap: list[subprocess.Popen[bytes]] = field(default_factory=list)
     last_spin_up: float = float("-inf")
     boot: str = field(default_factory=boot_id)
@@ -55,6 +57,7 @@ class Desk:
         """Read what must not be forgotten; raises NotDone."""
         self.berths = [Berth(bay, number) for number, bay in enumerate(self.config.stalls, 1)]
         self.memory = Memory(self.folder / "memory.json")
+        self.proofs = Proofs(self.config)
         self.looks = Looks(self.config, self.slots, self.reap.append, self.monotonic)
 
     @property
@@ -85,8 +88,12 @@ class Desk:
 
     def child(self, berth: Berth) -> Child | None:
         """Return the child at work on the drive in a bay, or still ending because that drive was pulled before."""
-        child = self.children.get(berth.medium.identity.id) if berth.medium else None
-        return child if child and (child.pulled is not None or _at(child, berth.medium)) else None
+        medium = berth.medium
+        child = self.children.get(medium.identity.id) if medium else None
+        if child is not None and (child.pulled is not None or child.at(medium)):
+            return child
+        here = (one for one in self.children.values() if one.at(medium))  # it may show another size by now
+        return next((one for one in here if medium and same_drive(one.identity, medium.identity)), None)
 
     def place(self, seen: Seen) -> None:
         """Take in who came and who went since the last time."""
@@ -94,6 +101,10 @@ class Desk:
         for berth in self.berths:
             there = seen.media.get(berth.bay.name)
             if key(there) == key(berth.medium):
+                continue
+            child = self.child(berth)
+            if there and child and child.at(there) and same_drive(child.identity, there.identity):
+                resized(self, berth, there, child)
                 continue
             if berth.medium is not None:
                 self._left(berth, berth.medium)
@@ -117,7 +128,7 @@ class Desk:
         name = medium.identity.id
         self.looks.drop(berth.bay.name)
         child = self.children.get(name)
-        if child is not None and _at(child, medium):
+        if child is not None and child.at(medium):
             child.pulled = self.monotonic()
             self.keep(medium.identity, berth.bay.name, "running", "E13", ("It was pulled out in the middle.",))
         elif self.monotonic() - berth.broke_off < NEWS_WITHIN and name in self.memory.unsettled:
@@ -128,10 +139,11 @@ class Desk:
                 self.memory.forget(name)
 
     def _came(self, berth: Berth, medium: Medium) -> None:
+        less(self, berth, medium)
         child = self.children.get(medium.identity.id)
         if child is None:
             self.look(berth)
-        elif _at(child, medium):
+        elif child.at(medium):
             child.pulled, child.bay = None, berth.bay.name
 
     # -- looks -----------------------------------------------------------------------------------------------
@@ -152,10 +164,9 @@ class Desk:
                 continue
             berth.look, berth.looked = answer, self.monotonic()
             self._looked(berth, berth.medium, answer)
-        for berth in self.berths:  # a drive that erases itself is asked again until it has finished
-            busy = ((berth.look or {}).get("state") or {}).get("phase") == "working"
-            late = self.monotonic() - berth.looked > AGAIN_EVERY and not self.looks.busy(berth.bay.name)
-            if busy and late and berth.medium is not None and self.child(berth) is None:
+        for berth in self.berths:  # what passes by itself is looked at again until it has passed
+            late = self.monotonic() - berth.looked > (again_after(berth.look) or float("inf"))
+            if late and not self.looks.busy(berth.bay.name) and berth.medium is not None and self.child(berth) is None:
                 self.looks.begin(berth.bay.name, berth.medium, self.profile())
 
     def _looked(self, berth: Berth, medium: Medium, answer: Mapping[str, Any]) -> None:
@@ -169,19 +180,9 @@ class Desk:
         text = f"Its last wipe here ended UNKNOWN on {str(last['at'])[:16]}."
         self.keep(medium.identity, berth.bay.name, why, "E17", (text,), event=str(last["event"]))
 
-    def supervisor(self, order: Order) -> str:
-        """Return the reference of the supervisor who orders, signed in where there is a badge.
-
-        Raises UsageError when only a badge was typed where a reference belongs, GuardRefused and JournalError.
-        """
-        if not order.supervisor_badge:
-            return reference(order.operator)
-        with open_bench(self.config, self.now) as bench:
-            person = sign_in(
-                bench.journal, order.supervisor_badge, order.supervisor_pin, bench.now(), record=bench.append
-            )
-        must_be(person, DECIDERS, "resolve what is not known to be wiped")
-        return person.ref
+    def supervisor(self, order: Order, entry: Unsettled) -> str:
+        """Return the reference of the supervisor who decides; raises UsageError, GuardRefused and JournalError."""
+        return supervisor(self.config, self.now, order, entry)
 
     # -- wiping ----------------------------------------------------------------------------------------------
 
@@ -227,7 +228,8 @@ class Desk:
         try:
             slot_of(self.slots, medium).unlink(missing_ok=True)  # what an earlier child told is not of this one
             profile, moment = str(order["profile"]), self.now().isoformat()
-            self.memory.put(Unsettled(medium.identity, name, "running", "E16", (), moment, profile))
+            entry = Unsettled(medium.identity, name, "running", "E16", (), moment, profile, operator=operator(queued))
+            self.memory.put(entry)
             child = start(task, medium, self.slots, self.reap.append)
         except (NotDone, OSError) as error:
             self._as_before(medium.identity, before)
@@ -263,11 +265,15 @@ class Desk:
                 child.end_if_needed(self.monotonic())
 
     def _ended(self, child: Child) -> None:
-        told, identity, name = child.told, child.identity, child.identity.id
-        same = [one for one in self.berths if one.medium and one.medium.identity.id == name]
-        berth = next((one for one in same if _at(child, one.medium)), next(iter(same), None))
-        here = berth is not None and key(self.there(berth)) == key(berth.medium) and _at(child, berth.medium)
-        if told.outcome == "DONE" and told.event:
+        told, identity = child.told, child.identity
+        same = [one for one in self.berths if one.medium and same_drive(one.medium.identity, identity)]
+        berth = next((one for one in same if child.at(one.medium)), next(iter(same), None))
+        here = berth is not None and key(self.there(berth)) == key(berth.medium) and child.at(berth.medium)
+        done = told.outcome == "DONE" and bool(told.event) and not child.shrunk
+        if done:
+            if berth and berth.medium and here and berth.medium.identity != identity:  # hidden areas were given back
+                self._as_before(identity, None)
+                identity = berth.medium.identity
             settled = Settled(child.who.boot, child.sequence, told.claim, told.event, self.now().isoformat())
             with suppress(NotDone):  # the journal has it; at worst the tile is not green after a restart
                 self.memory.wiped(identity, settled)
@@ -278,9 +284,11 @@ class Desk:
             self.keep(identity, child.bay, why, code, texts, event=told.event)
         if berth is not None:
             berth.broke_off = self.monotonic() if told.resumable and child.cancelled is None else float("-inf")
-            berth.result = told if here and told.outcome in ("DONE", "REFUSED", "NOT_RUN") else None
-            if told.outcome != "DONE" or not here:
-                self.look(berth)
+            berth.result = told if here and (done or told.outcome in ("REFUSED", "NOT_RUN")) else None
+        for one in self.berths:  # it held this drive, and what else its command reaches
+            passing = again_after(one.look) is not None
+            if (one in same or passing) and not (one is berth and here and done):
+                self.look(one)
 
     def _as_before(self, identity: MediumIdentity, before: Unsettled | None) -> None:
         with suppress(NotDone):
@@ -294,8 +302,9 @@ class Desk:
     ) -> None:
         """Keep a drive as unsettled; when that cannot be written it is kept until the bench ends, and still shown."""
         old = self.memory.unsettled.get(identity.id)
-        profile = old.profile if old else ""
-        entry = Unsettled(identity, bay, why, code, texts, self.now().isoformat(timespec="seconds"), profile, event)
+        profile, by = (old.profile, old.operator) if old else ("", "")
+        moment = self.now().isoformat(timespec="seconds")
+        entry = Unsettled(identity, bay, why, code, texts, moment, profile, event, operator=by)
         try:
             self.memory.put(entry)
         except NotDone:
@@ -305,18 +314,26 @@ class Desk:
 
     def tile(self, berth: Berth) -> Tile:
         """Return the tile of a bay."""
-        entry, settled, child = None, None, self.child(berth)
+        entry, settled, child = None, self._settled(berth), self.child(berth)
         notes: tuple[str, ...] = ()
         if berth.medium is not None:
-            name = berth.medium.identity.id
             entry = self.memory.relative(berth.medium.identity)
-            settled = self.memory.settled.get(name)
-            if settled and (settled.boot, settled.sequence) != (self.boot, berth.medium.sequence):
-                settled = None
-            if entry is not None and entry.identity.id != name and child is None:
+            other = entry is not None and entry.identity.id != berth.medium.identity.id
+            if entry and other and child is None and not entry.resized(berth.medium.identity):
                 notes = (f"This is the drive that was in {entry.bay}, connected in another way.",)
         around = Around(self.now(), self.monotonic(), self.config.bench.stuck_after, child, entry, settled, notes)
         return tile_of(berth, around)
+
+    def _settled(self, berth: Berth) -> Settled | None:
+        """Return what is kept of a wipe of the drive in a bay, as long as it has not left since."""
+        kept = self.memory.settled.get(berth.medium.identity.id) if berth.medium else None
+        there = (self.boot, berth.medium.sequence) if berth.medium else None
+        return kept if kept and (kept.boot, kept.sequence) == there else None
+
+    def green(self, berth: Berth) -> str:
+        """Return the event that makes a bay green as far as the bench knows, "" when nothing does."""
+        found = green_of(berth, self._settled(berth))
+        return found[1] if found else ""
 
     def aside(self) -> tuple[Tile, ...]:
         """Return the tiles of unsettled drives that are in no bay."""
@@ -325,26 +342,10 @@ class Desk:
             entry
             for name, entry in self.memory.unsettled.items()
             if name not in self.children or self.children[name].pulled is not None
-            if not any(entry.same_drive(identity) for identity in here)
+            if not any(entry.same_drive(identity) or entry.resized(identity) for identity in here)
         ]
         return tuple(aside(number, entry) for number, entry in enumerate(gone, 1))
 
     def mark_busy(self) -> None:
-        """See who else works on a drive: somebody from the command line, who holds its work log."""
-        for berth in self.berths:
-            if berth.medium is None or self.child(berth) is not None:
-                continue
-            was = berth.busy
-            berth.busy = holder(self.config.worklogs / f"{berth.medium.identity.id}.jsonl") is not None
-            if berth.busy:  # whatever was green is not known to be so any more
-                berth.result = None
-                with suppress(NotDone):
-                    if berth.medium.identity.id in self.memory.settled:
-                        self.memory.forget(berth.medium.identity.id)
-            if was and not berth.busy:
-                self.look(berth)
-
-
-def _at(child: Child, medium: Medium | None) -> bool:
-    """Tell whether a child works on this very medium, under the name and number it has now."""
-    return medium is not None and (child.path, child.sequence) == (medium.path, medium.sequence)
+        """See who else works on a drive, and whether what is green still holds."""
+        mark(self)

@@ -16,6 +16,9 @@ from station.media import Medium
 
 AT_ONCE = 3  # fresh looks: twenty programs that start at once make all of them late
 FRESH = 15.0  # seconds after which a look no longer counts as fresh, so that drives that hang keep nobody waiting
+WORKING_EVERY = 15.0  # seconds between two looks at a drive that erases itself, until it has finished
+PASSING_EVERY = 5.0  # seconds between two looks at one that was kept from us by what passes by itself
+PASSING = frozenset({"in-use", "locked", "busy", "working", "holder", "mounted", "swap", "changed"})
 LOOK_WITHIN = 180.0  # seconds; smartctl itself retries for a minute or more on a dying drive
 
 
@@ -116,6 +119,14 @@ def _answer(look: Looking) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     return answer if isinstance(answer, dict) else {"trouble": "looking at it ended without an answer"}
+
+
+def again_after(look: Mapping[str, Any] | None) -> float | None:
+    """Return after how many seconds a drive is looked at again by itself, None when what was found stays so."""
+    if look and (look.get("state") or {}).get("phase") == "working":
+        return WORKING_EVERY
+    passing = look and any(one["code"] in PASSING for one in look.get("reasons", ()))
+    return PASSING_EVERY if passing else None
 
 
 def key(medium: Medium | None) -> tuple[Any, ...] | None:

@@ -15,14 +15,15 @@ from pathlib import Path
 from custody.media import MediumIdentity
 from station import records
 from station.errors import NotDone
+from station.sizes import same_drive
 
 
 @dataclass(frozen=True)
 class Unsettled:
     """One drive that began to be wiped. `why`: running, interrupted, pulled, unknown, again or destroy.
 
-    `bay` is where it was last, `since` when (ISO 8601); `event` the record that says UNKNOWN, if any; `by` the
-    supervisor who resolved it.
+    `bay` is where it was last, `since` when (ISO 8601); `event` the record that says UNKNOWN, if any; `operator` who
+    wiped it, `by` the supervisor who resolved it.
     """
 
     identity: MediumIdentity
@@ -34,12 +35,17 @@ class Unsettled:
     profile: str
     event: str = ""
     by: str = ""
+    operator: str = ""
 
     def same_drive(self, other: MediumIdentity) -> bool:
         """Tell whether this is that drive, behind whatever adapter: a name in common and the very same size."""
         if self.identity.id == other.id:
             return True
         return bool(self.identity.names & other.names) and self.identity.size == other.size
+
+    def resized(self, other: MediumIdentity) -> bool:
+        """Tell whether this is that drive, showing another size than when it was looked at."""
+        return self.identity.size != other.size and same_drive(self.identity, other)
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,13 @@ class Memory:
         """Read it; raises NotDone when it is there and cannot be read, because then nobody knows what is unsettled."""
         self._file = file
         try:
-            kept = records.from_json(_Kept, json.loads(file.read_text("utf-8")))
+            data = json.loads(file.read_text("utf-8"))
+            for entry in data["unsettled"]:
+                entry.setdefault("operator", "")  # not kept by earlier versions
+            kept = records.from_json(_Kept, data)
         except FileNotFoundError:
             kept = _Kept()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise NotDone(
                 f"{file} cannot be read ({error}), so nobody knows which drives are unsettled; look into it, and only "
                 "when every drive on the bench is accounted for move it away"
@@ -93,7 +102,8 @@ class Memory:
         """Keep that a drive was wiped and recorded; it is unsettled no longer, whatever adapter it was behind."""
         for name, entry in list(self.unsettled.items()):
             sure = entry.identity.trusted and identity.trusted
-            if name == identity.id or (sure and entry.same_drive(identity)):
+            grown = entry.resized(identity) and entry.identity.size < identity.size
+            if name == identity.id or (sure and (entry.same_drive(identity) or grown)):
                 del self.unsettled[name]
         self.settled[identity.id] = settled
         self._write()
@@ -101,6 +111,11 @@ class Memory:
     def forget(self, medium: str) -> None:
         """Drop what is kept of a drive that was never touched, or that has left after it was wiped."""
         if (self.unsettled.pop(medium, None), self.settled.pop(medium, None)) != (None, None):
+            self._write()
+
+    def no_longer_green(self, medium: str) -> None:
+        """Forget that a drive was wiped, and nothing else of it; raises NotDone when that cannot be written."""
+        if self.settled.pop(medium, None) is not None:
             self._write()
 
     def change(self, medium: str, **changes: str | tuple[str, ...]) -> Unsettled:
@@ -115,9 +130,10 @@ class Memory:
         self._write()
 
     def relative(self, identity: MediumIdentity) -> Unsettled | None:
-        """Return the unsettled entry of this drive, also when it is behind another adapter now."""
-        own = self.unsettled.get(identity.id)
-        return own or next((one for one in self.unsettled.values() if one.same_drive(identity)), None)
+        """Return the unsettled entry of this drive, also behind another adapter or showing another size."""
+        own, kept = self.unsettled.get(identity.id), self.unsettled.values()
+        same = own or next((one for one in kept if one.same_drive(identity)), None)
+        return same or next((one for one in kept if one.resized(identity)), None)
 
     def _write(self) -> None:
         kept = _Kept(tuple(self.unsettled.values()), tuple(self.settled.items()), tuple(self.resolved.items()))

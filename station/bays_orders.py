@@ -14,7 +14,7 @@ from labels import codes
 from station.bays_berth import ARMED_FOR, MOST_WRONG, WAIT_AFTER_WRONG, Armed, Berth, cancel_words, type_what
 from station.bays_children import Child
 from station.bays_codes import trouble
-from station.bays_memory import Memory
+from station.bays_memory import Memory, Unsettled
 from station.bays_state import Tile
 from station.errors import StationError
 from station.media import Medium
@@ -53,7 +53,7 @@ class Desk(Protocol):
         """Have the drive in a bay looked at afresh."""
         ...
 
-    def supervisor(self, order: Order) -> str:
+    def supervisor(self, order: Order, entry: Unsettled) -> str:
         """Return the reference of the supervisor who orders; raises GuardRefused or UsageError when it is none."""
         ...
 
@@ -206,22 +206,37 @@ def _acknowledge(desk: Desk, berth: Berth, order: Order) -> Answer:
 
 def _resolve(desk: Desk, order: Order) -> Answer:
     """Let a supervisor say what becomes of a drive that is not known to be wiped; nothing ever makes it wiped."""
+    berth = next((one for one in _berths(desk, order.medium)), None)
     entry = desk.memory.unsettled.get(order.medium)
+    if entry is None and berth is not None and berth.medium is not None:  # known under another name, or another size
+        entry = desk.memory.relative(berth.medium.identity)
     if entry is None or entry.why == "running":
         return Answer(False, "No such drive is waiting for a supervisor. Nothing was done.")
-    by = desk.supervisor(order)
+    by, name = desk.supervisor(order, entry), entry.identity.id
+    if order.how == "again" and entry.code == "E19" and not _whole(desk, entry):
+        size = entry.identity.size
+        return Answer(
+            False,
+            f"Not as long as it does not show all of its {size:,} bytes in a bay: part of it may be hidden. Switch it "
+            "off and on, or have it destroyed. Nothing was done.",
+        )
     if entry.event:
-        desk.memory.resolve(order.medium, entry.event)
+        desk.memory.resolve(name, entry.event)
     if order.how == "destroy":
         words = (*entry.sentences, f"To be destroyed, says supervisor {by}.")
-        desk.memory.change(order.medium, why="destroy", code="E29", by=by, sentences=words)
+        desk.memory.change(name, why="destroy", code="E29", by=by, sentences=words)
         return Answer(True, f"{trouble('E29').title}. {trouble('E29').sentence}")
-    desk.memory.change(order.medium, why="again", by=by)
-    berth = next((one for one in _berths(desk, order.medium)), None)
+    desk.memory.change(name, why="again", by=by)
     if berth is not None:
         berth.result = None
         desk.look(berth)
     return Answer(True, "It may be wiped again: type its last four. Until then it counts as full of somebody's data.")
+
+
+def _whole(desk: Desk, entry: Unsettled) -> bool:
+    """Tell whether a drive that showed less is in a bay and shows everything again."""
+    here = (one.medium.identity for one in desk.berths if one.medium is not None)
+    return any(entry.same_drive(one) or (entry.resized(one) and one.size > entry.identity.size) for one in here)
 
 
 def _berths(desk: Desk, medium: str) -> list[Berth]:

@@ -65,10 +65,21 @@ def supervisor_of(session: Session, arguments: argparse.Namespace, bench: Bench)
 def _signed_in(session: Session, bench: Bench, flag: bool, file: str | None, whose: str) -> Person | None:
     if not flag and not file:
         return None
+    badge, pin = _scanned(session, flag, file, whose)
+    return sign_in(bench.journal, badge, pin, bench.now(), record=bench.append)
+
+
+def badge_of(session: Session, arguments: argparse.Namespace, whose: str) -> tuple[str, str]:
+    """Return badge and PIN as scanned and typed, for the bench to check; two empty texts when nobody signs in."""
+    return _scanned(session, arguments.badge, arguments.badge_file, whose)
+
+
+def _scanned(session: Session, flag: bool, file: str | None, whose: str) -> tuple[str, str]:
+    if not flag and not file:
+        return "", ""
     lines = _lines(file, session.input) if file else []
     badge = lines[0] if lines else session.ask(f"Scan {whose}: ")
-    pin = lines[1] if len(lines) > 1 else session.ask("PIN: ")
-    return sign_in(bench.journal, badge, pin.strip(), bench.now(), record=bench.append)
+    return badge, (lines[1] if len(lines) > 1 else session.ask("PIN: ")).strip()
 
 
 def _lines(file: str, standard: TextIO) -> list[str]:

@@ -3,7 +3,8 @@
 import argparse
 import time
 
-from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
+from station.bays_state import BenchState, Tile, beats, boot_id, now_beat, read_state
+from station.cli_badges import add_badge, badge_of
 from station.cli_words import AddVerb, Session, mebibytes
 from station.errors import NotDone, UsageError
 from station.orders import Answer, Order, Orders
@@ -34,6 +35,7 @@ def add_verbs(verb: AddVerb) -> None:
     bays.add_argument("--despite-health", default="", metavar="REF", help="supervisor who has a failing drive wiped")
     bays.add_argument("--device", default="", metavar="CODE", help="label, or return slip, of the device it is from")
     bays.add_argument("--exit", default="", metavar="HASH", help="hash of the exit that this wipe answers")
+    add_badge(bays)
     bays.add_argument("--how", default="", choices=("", "again", "destroy"), help="for resolve")
 
 
@@ -72,7 +74,9 @@ def _order(session: Session, arguments: argparse.Namespace) -> Order:
     """Return the order that was typed; raises UsageError."""
     kind, bay = arguments.action, arguments.bay
     if kind == "resolve":
-        return Order(kind, medium=_medium(_state(session), bay), operator=arguments.operator, how=arguments.how)
+        badge, pin = badge_of(session, arguments, "the supervisor's badge")
+        words = {"operator": arguments.operator, "how": arguments.how, "supervisor_badge": badge, "supervisor_pin": pin}
+        return Order(kind, medium=_medium(_state(session), bay), **words)
     order = Order(
         kind,
         bay=bay,
@@ -115,7 +119,13 @@ def _state(session: Session) -> BenchState:
         state = read_state(file)
     except (OSError, ValueError) as error:
         raise NotDone(f"there is no state of the bays at {file} ({error}); start it: kitbank-station bench") from error
-    if not state.fresh(now_beat(), boot_id()) or not state.by_a_running_bench():
+    fresh = state.fresh(now_beat(), boot_id())
+    if not fresh and beats(file):
+        raise NotDone(
+            f"the bench runs and cannot write what its bays are like (is the disk full?); what it said at {state.at} "
+            "says nothing about now. Make room; wipes go on by themselves"
+        )
+    if not fresh or not state.by_a_running_bench():
         raise NotDone(
             f"the bench has stopped; what it said at {state.at} says nothing about now. Wipes that it started go on "
             "by themselves; start it again: kitbank-station bench"

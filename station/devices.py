@@ -22,6 +22,7 @@ from station.media import Medium
 from station.probe import Snapshot
 from station.wipe.canaries import planted_by_a_firmware_erase
 from station.wipe.readback import Found, Task, read_back
+from station.worklog import Worklog
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,9 @@ class Check:
 def verify(bench: Bench, path: str, operator: Operator, wipe: str = "") -> Check:
     """Read a wiped drive again in full, compare with what its last recorded wipe left, and record the answer.
 
-    Nothing is written to the drive. Raises GuardRefused when it is not ours to open, or when whoever signed in may not
-    check or wiped it themselves; NotDone when there is no wipe of it on record here, when its evidence is not here, or
-    when the drive cannot be read at all.
+    Nothing is written to the drive, and nobody else works on it meanwhile (its work log is held). Raises GuardRefused
+    when it is not ours to open or in use, or when whoever signed in may not check or wiped it themselves; NotDone when
+    there is no wipe of it on record here, when its evidence is not here, or when the drive cannot be read at all.
     """
     medium = look_at(bench, path)
     event = _wipe_of(bench, medium, wipe)
@@ -203,7 +204,7 @@ def verify(bench: Bench, path: str, operator: Operator, wipe: str = "") -> Check
         last_pass=max(0, evidence["passes_planned"] - 1),
         canaries=planted_by_a_firmware_erase(seed, medium.size, medium.sector_size) if erased else (),
     )
-    with hold(bench, medium) as target:
+    with Worklog(bench.worklogs, medium.identity.id, bench.now), hold(bench, medium) as target:
         found = read_back(
             target.path,
             target.fd,
@@ -213,13 +214,14 @@ def verify(bench: Bench, path: str, operator: Operator, wipe: str = "") -> Check
             follow=bench.means.follow,
         )
         target.still_same()
-    read = found.readback
-    if read is None:
-        raise NotDone(found.trouble)
-    whole = read.bytes_read == read.bytes_total == medium.size
-    agreed = whole and not (read.bytes_wrong or read.unreadable or found.trouble or found.surviving)
-    agreed = agreed and not (erased and what_is_left(read, evidence["technique"]))
-    done = check(bench, event, agreed, "read again in full by Kitbank", operator, OWN_TOOL)
+        read = found.readback
+        if read is None:
+            raise NotDone(found.trouble)
+        whole = read.bytes_read == read.bytes_total == medium.size
+        agreed = whole and not (read.bytes_wrong or read.unreadable or found.trouble or found.surviving)
+        agreed = agreed and not (erased and what_is_left(read, evidence["technique"]))
+        # recorded before the drive is let go of, so that no screen shows it as it was in between
+        done = check(bench, event, agreed, "read again in full by Kitbank", operator, OWN_TOOL)
     return Check(event.hash, agreed, found, done.hash)
 
 

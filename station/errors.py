@@ -64,6 +64,11 @@ class OutcomeUnknown(StationError):
 
     exit_code = 5
 
+    def __init__(self, text: str, *, proved: bool = False) -> None:
+        """Keep the sentence; `proved` when the work was done and only its record is missing."""
+        super().__init__(text)
+        self.proved = proved
+
 
 class WaitingToSync(StationError):
     """The work is recorded here and has not reached the server yet."""

@@ -5,6 +5,7 @@ Promises of `wipe_one`:
 - everything that can say no is asked before the first byte is written: world, guard, plan, health, confirmation,
   supervisor, which exit the wipe answers, and whether the journal and the work log can be written;
 - what is called wiped has a `medium.wiped` event in the journal, with its evidence attached, or it is not called so;
+- a drive that shows less than it once did is not wiped: what it hides would be lent with it (`station.sizes`);
 - a method is given up for the profile's next one only when the drive refused it or says that it failed; each try is
   recorded by itself, and less than was agreed to is never done without a supervisor;
 - when the journal fails after the wipe, the result waits in the work log, and the next `wipe` of that drive
@@ -27,6 +28,7 @@ from station.errors import GuardRefused, OutcomeUnknown, UsageError
 from station.guard import Target
 from station.health import health_at
 from station.preparing import settled, unhide
+from station.sizes import shrunk
 from station.wipe import ENGINES, Plan
 from station.wipe.acting import execute, resumable
 from station.worklog import Job, Worklog, WorklogFull
@@ -71,6 +73,9 @@ def wipe_one(
         if planned.unhide:
             planned, found = _without_hidden_areas(bench, planned, order, refused, announce)
             notes += found
+        reasons = shrunk(bench.journal, bench.worklogs, planned.medium)
+        if reasons:
+            raise GuardRefused(reasons)
         if refused:
             notes += (f"Tried before and not done by the drive: {', '.join(refused)}.",)
         report = _try(bench, order, _Agreed(profile, planned, plan_digest, after, notes), announce)
@@ -220,14 +225,24 @@ def _try(bench: Bench, order: Order, agreed: _Agreed, announce: Announce) -> Rep
         try:
             digest, event = _record(bench, order, agreed, evidence, verdict)
         except CustodyError as error:
-            raise OutcomeUnknown(
-                f"the journal could not take the result ({error}); the drive does not count as wiped. The result is "
-                "in the work log: put the journal right and run the same wipe again; only the proof is repeated"
-            ) from error
+            raise _not_recorded(verdict, error) from error
         ended = {"outcome": verdict.outcome, "claim": verdict.claim, "event": event}
         with suppress(WorklogFull):  # the journal has it; at worst the next wipe repeats the proof
             log.write("outcome", last=True, resumable=bool(evidence.stopped), **ended)
     return Report(planned, evidence, verdict, digest, event, agreed.after, resumed_at)
+
+
+def _not_recorded(verdict: Verdict, error: CustodyError) -> OutcomeUnknown:
+    """Return what is said when the journal failed after a wipe: that it was wiped only where it was."""
+    right = f"the journal could not take the result ({error})"
+    if verdict.outcome is Outcome.DONE:
+        text = (
+            f"{right}; the drive does not count as wiped. The result is in the work log: put the journal right and run "
+            "the same wipe again; only the proof is repeated"
+        )
+        return OutcomeUnknown(text, proved=True)
+    why = "; ".join(reason.text for reason in verdict.reasons)
+    return OutcomeUnknown(f"{right}, and the drive is not wiped ({verdict.outcome}: {why}); put the journal right")
 
 
 def _resuming(planned: Plan, job: Job, at: int) -> str:

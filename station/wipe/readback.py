@@ -22,6 +22,10 @@ READER = Path(__file__).with_name("proof.py")
 PATIENCE = 300.0  # seconds of silence; a drive retries one sector for up to a minute, and pieces are narrowed
 
 
+READER_ENDED = "the separate reader did not finish"
+SILENT = "it fell silent"
+
+
 @dataclass(frozen=True)
 class Task:
     """What to read back: `kind` full or sampled; `expected` zero, stream or changed; `last_pass` counted from 0."""
@@ -75,8 +79,8 @@ def read_back(
     if "error" in answer:
         return Found(None, 0, 0, f"the drive could not be read back: {answer['error']}")
     if done.exit != 0 or done.timed_out or "result" not in answer:
-        why = "it fell silent" if done.timed_out else done.trouble or "it gave no answer"
-        return Found(None, 0, 0, f"the separate reader did not finish: {why}")
+        why = SILENT if done.timed_out else done.trouble or "it gave no answer"
+        return Found(None, 0, 0, f"{READER_ENDED}: {why}")
     return _found(answer["result"], task)
 
 
