@@ -37,6 +37,7 @@ from lending.views import (
     message_rules,
     messages,
     office,
+    papers,
     partners,
     people,
     preparation,
@@ -44,6 +45,7 @@ from lending.views import (
     public,
     recalls,
     refusals,
+    registers,
     search,
     security,
     sign_in,
@@ -56,7 +58,7 @@ from lending.views import (
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log, card, messages, message_rules,
     home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
-    checks, people, badges, office, search, tokens, imports, exports, api_v1, privacy, recalls, armed, api)
+    checks, people, badges, office, search, tokens, imports, exports, api_v1, papers, registers, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

@@ -32,6 +32,8 @@ VARIABLES: Mapping[str, str] = {
     "KITBANK_POLICY_ACCEPTANCE": "yes when a supervisor who did not wipe must accept every wipe (default no)",
     "KITBANK_POLICY_CHECK_SHARE": "per cent of each day's wipes that another person looks at (default 20)",
     "KITBANK_POLICY_INVENTORY_DAYS": "greatest age of the last inventory in days (default: no limit)",
+    "KITBANK_ORGANISATION": "name of the charity, as the privacy notice shows it",
+    "KITBANK_PRIVACY_CONTACT": "how people reach whoever leads data protection: e-mail, number or address",
     "KITBANK_CONTACT_KEYS_FILE": "file with the keys of contact data (default: contact.keys in KITBANK_HOME)",
     **access_config.VARIABLES,
     "KITBANK_MESSAGES": "file (TOML) that says how messages leave, see docs/messages.md (default: none are sent)",
@@ -64,6 +66,8 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     access: AccessConfig = field(default_factory=AccessConfig)
     contact_keys: Path | None = None
+    organisation: str = ""
+    privacy_contact: str = ""
     armed_pause: int = 5
     region: Region = field(default_factory=region.default)
     exit_site: str = EXIT_SITE
@@ -108,6 +112,8 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         policy=_policy(values),
         access=access_config.from_values(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
+        organisation=values["KITBANK_ORGANISATION"],
+        privacy_contact=values["KITBANK_PRIVACY_CONTACT"],
         armed_pause=_whole("KITBANK_ARMED_PAUSE_MINUTES", values["KITBANK_ARMED_PAUSE_MINUTES"], 5),
         region=region.load(_path(values["KITBANK_REGION_FILE"])),
         exit_site=_site(values["KITBANK_EXIT_SITE"]),

@@ -19,7 +19,16 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("messages.listing", "Messages"), ("messages.answers", "Answers"), ("message_rules.tomorrow", "Tomorrow"),
         ("message_rules.rules", "Rules"),
     ),  # fmt: skip
-    "Privacy": (("privacy.looks", "Who looked"), ("audit.listing", "Audit of access"),),
+    "Privacy": (
+        ("registers.overview", "What is due"),
+        ("registers.complaint_list", "Complaints"),
+        ("registers.breach_list", "Breaches"),
+        ("registers.agreements", "Agreements"),
+        ("privacy.looks", "Who looked"),
+        ("registers.access", "Subject access"),
+        ("papers.listing", "Papers"),
+        ("audit.listing", "Audit of access"),
+    ),
     "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"), ("councils.listing", "Councils")),
     "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files")),
 }

@@ -168,7 +168,14 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when,
 }
 
+
+def untranslated(text: str) -> str:
+    """Return the English text as it is: what `_` does in a template where there are no translations."""
+    return text
+
+
 GLOBALS: Mapping[str, Any] = {
+    "_": untranslated,
     "CLAIM_WORDS": CLAIM_WORDS,
     "OUTCOME_WORDS": OUTCOME_WORDS,
     "PRODUCT": PRODUCT,

@@ -13,6 +13,7 @@ from tests.lending.screens import READY, Browser, Town
 STAFF = {"volunteer", "supervisor", "desk", "administrator", "auditor"}
 DESK = {"desk", "supervisor"}
 ALL = set(people.ROLES)
+LEADS = {"data-protection", "administrator", "auditor"}
 
 WHO: Mapping[str, set[str] | str] = {
     "static": "public",
@@ -185,6 +186,27 @@ WHO: Mapping[str, set[str] | str] = {
     "badges.card": {"administrator"},
     "badges.confirm_end": {"administrator"},
     "badges.end": {"administrator"},
+    "papers.notice": "public",
+    "papers.complain": "public",
+    "papers.send_complaint": "public",
+    "papers.listing": LEADS,
+    "papers.paper": LEADS,
+    "papers.record_csv": LEADS,
+    "registers.overview": {"data-protection"},
+    "registers.complaint_list": {"data-protection"},
+    "registers.take_complaint": {"data-protection"},
+    "registers.complaint": {"data-protection"},
+    "registers.acknowledge": {"data-protection"},
+    "registers.answer": {"data-protection"},
+    "registers.agreements": {"data-protection"},
+    "registers.record_agreement": {"data-protection"},
+    "registers.end_agreement": {"data-protection"},
+    "registers.breach_list": {"data-protection"},
+    "registers.record_breach": {"data-protection"},
+    "registers.decide": {"data-protection"},
+    "registers.access": {"data-protection"},
+    "registers.find_household": {"data-protection"},
+    "registers.give": {"data-protection"},
     "privacy.ask": DESK | {"data-protection"},
     "privacy.reveal": DESK | {"data-protection"},
     "privacy.looks": {"data-protection"},
@@ -216,7 +238,7 @@ def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
     """Return every route with an address that exists and each method that a browser uses."""
     samples: dict[str, Any] = {
         "code": READY, "answers": "0" * 64, "token": "nothing", "handle": "0" * 20, "event": town.wipe, "digest": "0" * 64,
-        "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "form": "csv", "filename": "logo.svg",
+        "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "name": "notice", "form": "csv", "filename": "logo.svg",
         "item": 1, "slot": 1, "kind": "loan", "agreement": "A-0", "loan_type": "device", "language": "ar",
     }  # fmt: skip
     with town.app.test_request_context():
