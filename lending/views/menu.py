@@ -30,7 +30,8 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("audit.listing", "Audit of access"),
     ),
     "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"), ("councils.listing", "Councils")),
-    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files")),
+    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files"),
+        ("webhooks.listing", "Webhooks")),
 }
 """Section -> its pages, as endpoint and title. Each person sees the pages that their role may open."""
 

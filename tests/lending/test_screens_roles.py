@@ -75,6 +75,10 @@ WHO: Mapping[str, set[str] | str] = {
         for name in ("listing", "upload", "show", "columns", "run", "discard", "problems", "added")
     },
     **{f"exports.{name}": set(one.roles) for name, one in exports.EXPORTS.items()},
+    **{
+        f"webhooks.{name}": {"administrator"}
+        for name in ("listing", "register", "log", "again", "switch", "remove")
+    },
     "tokens.listing": {"administrator"},
     "tokens.make": {"administrator"},
     "tokens.revoke": {"administrator"},
