@@ -45,7 +45,7 @@ def power_cuts(lab: Lab) -> Seen:
             for drive in plugged:
                 guest.limit(drive, SLOW // 3)
             wipes = [bench.wipe(drive, "clear") for drive in plugged]
-            wait_until_at_work(wipes, 180)
+            wait_until_at_work(wipes, 600)
             time.sleep(chance.uniform(0.2, 3.0))
             working = [wipe for wipe in wipes if wipe.at_work]
             went_on = {wipe.drive.name for wipe in wipes if b"resuming" in wipe.running.stderr}
@@ -56,6 +56,7 @@ def power_cuts(lab: Lab) -> Seen:
             cuts += len(working)
             interrupted = {wipe.drive.name for wipe in working}
             guest.boot()
+            lab.tell(f"{cuts} wipes cut, {resumed} gone on with")
             before, finished = finished, bench.done()
             false_done += sum(finished[d.serial] > before[d.serial] for d in plugged if d.name in interrupted)
         ended = [answer(wipe, 300) for wipe in [bench.wipe(drive, "clear") for drive in plugged]]
@@ -105,7 +106,7 @@ def one_bad_drive(lab: Lab) -> Seen:
             others = [drive for drive in plugged if drive is not bad]
             guest.limit(bad, SLOW // 4)  # so that it is in mid-pass when all have begun
             wipes = [bench.wipe(drive, "clear") for drive in plugged]
-            wait_until_at_work(wipes, 120)
+            wait_until_at_work(wipes, 600)
             time.sleep(1.0)
             assert next(wipe for wipe in wipes if wipe.drive is bad).at_work
             before = bench.done()[bad.serial]
