@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lending import contact_keys, retention
+from lending import contact_keys, contacts, retention
 from lending.config import Config
 from lending.opening import open_database
 
@@ -26,6 +26,8 @@ def erase(args: argparse.Namespace, config: Config) -> Said:
     db = open_database(config)
     with db.transaction() as tx:
         report = retention.run(tx, datetime.now(UTC), dry=args.dry_run)
+    if not report.dry:
+        contacts.forget_log(db.engine)
     db.close()
     data = {"dry_run": report.dry, "at": report.at, "erased": dict(report.counts), "closed_cases": report.cases,
             "waiting_over_a_year": report.long_waiting}  # fmt: skip

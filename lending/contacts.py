@@ -86,9 +86,22 @@ def forget_old_pages(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("VACUUM FULL referral")
             return
-    raw = engine.raw_connection()  # SQLite: VACUUM cannot run inside the transaction that our engine begins
+    _bare(engine, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def forget_log(engine: Engine) -> None:
+    """Empty SQLite's write-ahead log, which holds erased values until it is overwritten. Elsewhere nothing to do.
+
+    In the database file itself erased values are overwritten with zeros (`secure_delete`).
+    """
+    if engine.dialect.name == "sqlite":
+        _bare(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _bare(engine: Engine, *statements: str) -> None:
+    raw = engine.raw_connection()  # these cannot run inside the transaction that our engine begins by itself
     try:
-        raw.cursor().execute("VACUUM")
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for statement in statements:
+            raw.cursor().execute(statement)
     finally:
         raw.close()
