@@ -8,6 +8,7 @@ to refuse a second message because of it.
 
 import smtplib
 import ssl
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -98,7 +99,7 @@ def compose(out: Outgoing, spec: SmtpSpec) -> bytes:
         message["From"] = Address(name, addr_spec=sender)
         message["To"] = to
         message["Subject"] = out.subject
-    except ValueError as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise NotSent("the e-mail address is not one", permanent=True) from error
     message["Date"] = format_datetime(out.at)
     message["Message-ID"] = f"<{out.ref}@{sender.rpartition('@')[2]}>"

@@ -110,17 +110,24 @@ class Worker:
             return
         try:
             receipt = transport.send(out, lambda: self._going(one, transport))
+        except Superseded:
+            raise
         except NotSent as why:
             said = why
             self._count("not-sent")
             self._write(lambda tx, now: outbox.not_sent(tx, one, said, now))
-        except Unsure as why:
-            text = str(why)
+        except Exception as why:  # noqa: BLE001 (one message must not stop all others; the row says what happened)
+            text = str(why) if isinstance(why, Unsure) else f"unexpected: {type(why).__name__}"
             self._count("unsure")
-            self._write(lambda tx, now: outbox.unsure(tx, one, transport, text, now))
+            self._write(lambda tx, now: self._cut(tx, one, transport, text, now))
         else:
             self._count("sent")
             self._write(lambda tx, now: outbox.sent(tx, one, receipt, now))
+
+    def _cut(self, tx: Tx, one: Claim, transport: Transport, text: str, now: datetime) -> None:
+        """Write down a hand-over that went wrong: after the step without return, or else certainly before it."""
+        if not outbox.unsure(tx, one, transport, text, now):
+            outbox.not_sent(tx, one, NotSent(text), now)
 
     def _going(self, one: Claim, transport: Transport) -> None:
         with self.db.transaction() as tx:
