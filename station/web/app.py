@@ -1,11 +1,13 @@
 """The pages: all bays, one bay, and one address that takes orders. Loopback only; no page works from elsewhere.
 
+Nor for a user of this machine who may not leave orders (`station.web.peers`).
 Nothing is started by loading a page: every order is a form that was pressed here, with a token of this browser. An
 answer is shown once. Without JavaScript everything works; the pages then look again by themselves every few seconds,
 except where somebody is typing.
 """
 
 import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +19,7 @@ from station.bays_codes import TROUBLES
 from station.bays_state import Tile
 from station.errors import UsageError
 from station.orders import Order
+from station.web.peers import Peers
 from station.web.window import Window, key
 
 LOCAL = {"127.0.0.1", "localhost", "::1"}
@@ -28,8 +31,8 @@ _OWN = ("style-src", "script-src", "img-src", "connect-src", "form-action")
 POLICY = "; ".join(["default-src 'none'", *(f"{kind} 'self'" for kind in _OWN)])
 
 
-def create_app(window: Window) -> Flask:
-    """Make the application over one bench."""
+def create_app(window: Window, may: Callable[[Mapping[str, Any]], bool] | None = None) -> Flask:
+    """Make the application over one bench; `may` tells who may use it, by default who may leave it an order."""
     app = Flask(__name__, template_folder=str(Path(__file__).parent / "templates"))
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),  # answers and tokens live as long as this process
@@ -40,6 +43,7 @@ def create_app(window: Window) -> Flask:
     app.jinja_env.filters.update(size=size, left=left, clock=clock)
     app.jinja_env.globals.update(token=_token, name_of=key, trouble=TROUBLES.get, to_bay=to_bay)
     app.before_request(_only_here)
+    app.before_request(_only_members(may or Peers(window.orders.parent).may))
     app.after_request(_headers)
     _pages(app, window)
     return app
@@ -74,7 +78,8 @@ def _pages(app: Flask, window: Window) -> None:
 
     @app.post("/order/<kind>")
     def order(kind: str) -> AnyResponse:
-        if not secrets.compare_digest(request.form.get("token", ""), _token()):
+        given = request.form.get("token", "").encode("utf-8", "replace")
+        if not secrets.compare_digest(given, _token().encode()):
             abort(400)
         said = {name: " ".join(request.form.get(name, "").split()) for name in FIELDS}
         here = request.form.get("here", "")
@@ -116,6 +121,15 @@ def _only_here() -> None:
     host = urlsplit(f"//{request.host}").hostname or ""
     if host not in LOCAL or request.remote_addr not in ("127.0.0.1", "::1", None):
         abort(403)
+
+
+def _only_members(may: Callable[[Mapping[str, Any]], bool]) -> Callable[[], tuple[str, int] | None]:
+    """Refuse every user of this machine who may not leave orders; nothing that they send is read."""
+
+    def refuse() -> tuple[str, int] | None:
+        return None if may(request.environ) else (render_template("strangers.html"), 403)
+
+    return refuse
 
 
 def _headers(response: Response) -> Response:

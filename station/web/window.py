@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from station.bays_state import BenchState, Tile, boot_id, now_beat, read_state
+from station.bays_state import BenchState, Tile, beats, boot_id, now_beat, read_state
 from station.errors import StationError
 from station.orders import Answer, Order, Orders
 
 ANSWERED_WITHIN = 10.0  # seconds
 SHOWN_WITHIN = 3.0  # seconds; the bench publishes every second
+CANNOT_WRITE = (
+    "The bench runs and cannot write what its bays are like: is its disk full? Wipes go on by themselves; what became "
+    "of them is not known here. Call a supervisor to make room."
+)
+NOT_YET = "The bench is not running yet. Start it: kitbank-station bench"
 STOPPED = "The bench has stopped. Wipes that it started go on by themselves. Call a supervisor."
 
 
@@ -36,10 +41,12 @@ class Window:
         try:
             state = read_state(self.state)
         except OSError:
-            return None, "The bench is not running yet. Start it: kitbank-station bench"
+            return None, CANNOT_WRITE if beats(self.state) else NOT_YET
         except ValueError:
             return None, "The bench and this screen are of different versions. Call a supervisor."
-        if not state.fresh(self.monotonic(), boot_id()) or not state.by_a_running_bench():
+        if not state.fresh(self.monotonic(), boot_id()):
+            return None, CANNOT_WRITE if beats(self.state) else STOPPED
+        if not state.by_a_running_bench():
             return None, STOPPED
         return state, ""
 

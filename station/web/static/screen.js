@@ -1,7 +1,25 @@
+// Nothing here may show what is no longer so. Whatever happens (the server hangs, the machine slept), data that are older
+// than OLD are taken away by a clock of their own, which waits for no answer.
+//
 // Look again every second. Only what changed is replaced, so that focus and reading place stay; a change of a word is
 // said aloud. Forms are never replaced: when what may be ordered has changed, the page says so and offers to look again.
 "use strict";
 const said = document.getElementById("said");
+const WITHIN = 3000; // ms in which an answer must be here
+const OLD = 6000; // ms
+let heard = [Date.now(), performance.now()]; // the second does not jump, and does not go on while the machine sleeps
+
+function old() {
+  const wall = Date.now() - heard[0];
+  return wall > OLD || wall < -1000 || performance.now() - heard[1] > OLD;
+}
+
+function within(ms) {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const control = new AbortController();
+  setTimeout(() => control.abort(), ms);
+  return control.signal;
+}
 
 function parse(text) {
   return new DOMParser().parseFromString("<body>" + text + "</body>", "text/html").body;
@@ -39,6 +57,7 @@ function merge(place, fresh) {
 function lost() {
   const words = "This screen has lost the bench. Nothing it shows is about now.";
   if (said.textContent !== words) said.textContent = words;
+  if (document.body.classList.contains("lost")) return;
   document.body.classList.add("lost");
   for (const place of document.querySelectorAll("[data-from]")) {
     const note = document.createElement("p");
@@ -72,20 +91,38 @@ document.addEventListener("submit", () => { leaving = true; });
 window.addEventListener("pageshow", () => { leaving = false; });
 
 let failures = 0;
+let looking = false;
 async function look() {
   const place = document.querySelector("[data-from]");
-  if (!place || leaving) return;
+  if (!place || leaving || looking) return;
+  looking = true;
+  const asked = [Date.now(), performance.now()];
   try {
-    const answer = await fetch(place.dataset.from, { cache: "no-store" });
+    const answer = await fetch(place.dataset.from, { cache: "no-store", signal: within(WITHIN) });
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();
     failures = 0;
     if (leaving) return;
+    heard = asked;
+    if (old()) return; // it was on its way while the machine slept
+    if (document.body.classList.contains("lost")) {
+      document.body.classList.remove("lost");
+      said.textContent = "";
+    }
     if (place.id === "tiles") merge(place, parse(text));
     else show(place, text, answer.headers.get("Kitbank-State"));
   } catch {
     failures += 1;
-    if (failures === 3) lost();
+    if (failures >= 3) lost();
+  } finally {
+    looking = false;
   }
 }
+
+function watch() {
+  if (old()) lost();
+}
 setInterval(look, 1000);
+setInterval(watch, 500);
+for (const news of ["pageshow", "focus", "resume"]) window.addEventListener(news, watch);
+document.addEventListener("visibilitychange", watch);
