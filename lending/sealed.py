@@ -31,8 +31,8 @@ class Column:
 COLUMNS: Sequence[Column] = (
     Column("referral", "contact", "referral", "ref"),
     Column("complaint", "sealed", "complaint", "ref"),
-    Column("referral_draft", "sealed", "referral-draft", "id"),
-    Column("intake", "sealed", "intake", "id"),
+    Column("referral_draft", "sealed", "referral draft", "id"),
+    Column("intake", "sealed", "referral intake", "id"),
     Column("data_plan", "sealed", "data plan", "id"),
     Column("booking", "sealed", "booking", "id"),
     Column("loan_agreement", "sealed", "loan agreement", "ref"),

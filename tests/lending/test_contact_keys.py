@@ -1,7 +1,9 @@
 """The file of contact keys: made once, for its owner alone, rotated under a running server, never lost by a crash."""
 
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import LargeBinary, select, update
 
+import lending
 from lending import contact_keys, contacts, referrals, schema, sealed, tables, vault
 from lending.contacts import Contact
 from lending.db import Database
@@ -153,6 +156,7 @@ KILLED = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+import lending
 from lending import contact_keys, sealed
 from lending.config import from_environment
 from lending.opening import open_database
@@ -223,6 +227,13 @@ def test_every_column_of_bytes_is_sealed_or_said_not_to_be() -> None:
             if isinstance(column.type, LargeBinary):
                 name = f"{table.name}.{column.name}"
                 assert (name in listed) != (name in sealed.NOT_SEALED), f"{name}: add it to lending/sealed.py"
+
+
+def test_every_purpose_that_is_sealed_for_is_known_to_a_rotation() -> None:
+    modules = [importlib.import_module(f"lending.{found.name}") for found in pkgutil.iter_modules(lending.__path__)]
+    purposes = {module.PURPOSE for module in modules if hasattr(module, "PURPOSE")}
+    assert "referral" in purposes
+    assert purposes - {one.purpose for one in sealed.COLUMNS} == set(), "a rotation could not open these"
 
 
 def test_the_file_is_json_that_a_person_can_check(kept: Database, path: Path) -> None:
