@@ -1,5 +1,6 @@
 """Every page in a real browser: accessible, quiet, self-contained, narrow, usable by keyboard and without scripts."""
 
+import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -7,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import SignIn
+from tests.lending.filling import ANSWERS
 from tests.lending.screens import ACCOUNTS, LENT, PASSWORD, READY, SWAPPED, UNKNOWN_WIPE, UNWIPED, Town
 
 pytestmark = pytest.mark.browser
@@ -19,6 +21,11 @@ def pages(town: Town) -> Mapping[str, tuple[str, ...]]:
     """Return for each role the pages it works with; "" is a stranger."""
     device = tuple(f"/devices/{code}" for code in (READY, UNWIPED, SWAPPED, LENT, UNKNOWN_WIPE))
     loan = (f"/loans/{town.loan}", f"/loans/{town.out}")
+    work = tuple(
+        f"/loans/{town.loan}/{page}"
+        for page in ("agreement/loan?language=ckb", "booking", "help", "reminders", f"filter/{READY}")
+    )
+    table = ("/prepare", f"/prepare/{town.loan}", "/slots", "/sims", f"/loans/{town.out}/things/1")
     bench = town.house.bench.id
     return {
         "": (
@@ -26,12 +33,14 @@ def pages(town: Town) -> Mapping[str, tuple[str, ...]]:
             "/no-such-page",
         ),
         "volunteer": ("/", "/devices", "/devices/find", "/devices/find?code=7K3Q", *device, "/receive"),
-        "desk": ("/", "/referrals", f"/referrals/{town.waiting}", "/loans", *loan, f"/receive?code={LENT}"),
+        "desk": (
+            "/", "/referrals", f"/referrals/{town.waiting}", "/loans", *loan, *work, *table, f"/receive?code={LENT}",
+        ),
         "supervisor": (
             f"/loans/{town.out}/close/{LENT}", f"/receive/set-aside/{town.report}", "/machines", "/checks",
             f"/wipes/{town.wipe}/accept",
         ),
-        "partner": ("/", "/referrals", "/referrals/new", *loan),
+        "partner": ("/", "/referrals", "/referrals/new", "/referrals/paper", "/referrals/file", *loan),
         "administrator": (
             "/", "/machines", f"/machines/{bench}/revoke", "/accounts", "/accounts/new", "/badges", "/accounts/2/badge",
             "/system",
@@ -52,14 +61,7 @@ def answers(page: Page, town: Town, role: str) -> Iterator[str]:
         page.click("main button:has-text('Receive')")
         yield "receiving with mistakes"
     if role == "partner":
-        page.goto("/referrals/new")
-        page.click("text=Check the answers")
-        yield "the referral form with mistakes"
-        fill_referral(page)
-        page.click("text=Check the answers")
-        yield "the check of the answers"
-        page.click("text=Send referral")
-        yield "the confirmation"
+        yield from refer_page_by_page(page)
     if role == "administrator":
         page.goto("/machines")
         page.check("#role")
@@ -83,20 +85,35 @@ def answers(page: Page, town: Town, role: str) -> Iterator[str]:
         yield "the checked history"
 
 
-def fill_referral(page: Page) -> None:
-    """Answer every question of the referral form."""
-    texts = {
-        "client_reference": "HH-300", "postcode": "l69 3bx", "adults": "2", "children_5-10": "2", "language": "Arabic",
-        "contact_name": "Samira Haddad", "contact_phone": "07700 900456",
-    }  # fmt: skip
-    choices = {
-        "need": "laptop", "internet": "phone-only", "purpose": "school", "ground": "low-income", "via_partner": "no",
-        "safe_contact": "no-text", "told_how": "interpreter",
-    }  # fmt: skip
-    for name, text in texts.items():
-        page.fill(f'[id="{name}"]', text)
-    for name, value in choices.items():
-        page.check(f'[name="{name}"][value="{value}"]')
+def refer_page_by_page(page: Page, *, mistakes: bool = True) -> Iterator[str]:
+    """Refer a household from the first page to the confirmation, and name each page when it is open."""
+    page.goto("/referrals/new")
+    page.click("main button:has-text('Start')")
+    for _ in range(len(ANSWERS)):
+        asked = page.url.rsplit("/", 1)[-1]
+        if asked == "check":
+            break
+        yield f"the question {asked}"
+        if mistakes and asked not in ("fit", "support"):
+            page.click("main button:has-text('Continue')")
+            yield f"the question {asked} with mistakes"
+        answer_page(page, asked)
+        page.click("main button:has-text('Continue')")
+    yield "the check of the answers"
+    page.click("text=Send referral")
+    page.wait_for_selector("text=Referral sent")
+    yield "the confirmation"
+
+
+def answer_page(page: Page, asked: str) -> None:
+    """Answer one question page, as a person would."""
+    for name, answer in ANSWERS[asked].items():
+        for value in [answer] if isinstance(answer, str) else answer:
+            options = page.locator(f'[name="{name}"][value="{value}"]')
+            if options.count() and options.first.get_attribute("type") in ("radio", "checkbox"):
+                options.first.check()
+            else:
+                page.fill(f'[id="{name}"]', value)
 
 
 def check(page: Page, where: str) -> None:
@@ -198,27 +215,63 @@ def test_a_refusal_is_announced_and_takes_the_focus(town: Town, open_page: SignI
 def test_every_error_of_a_form_leads_to_its_field(open_page: SignIn) -> None:
     page = open_page("partner")
     page.goto("/referrals/new")
-    page.click("text=Check the answers")
-    links = page.locator(".govuk-error-summary a")
-    assert links.count() > 8
-    for number in range(links.count()):
-        target = str(links.nth(number).get_attribute("href")).removeprefix("#")
-        links.nth(number).click()
-        assert page.evaluate("document.activeElement.id") == target
+    page.click("main button:has-text('Start')")
+    draft = page.url.rsplit("/", 1)[0]
+    for asked in ("reference", "postcode", "household", "device", "internet", "contact", "language", "told"):
+        page.goto(f"{draft}/{asked}")
+        page.click("main button:has-text('Continue')")
+        links = page.locator(".govuk-error-summary a")
+        assert links.count() > 0, asked
+        target = str(links.first.get_attribute("href")).removeprefix("#")
+        links.first.click()
+        assert page.evaluate("document.activeElement.id") == target, asked
 
 
 def test_a_referral_is_sent_without_any_script(open_page: SignIn) -> None:
     page = open_page("partner", scripts=False)
-    page.goto("/referrals/new")
-    fill_referral(page)
-    page.click("text=Check the answers")
-    page.click("button:has-text('Change postcode')")
-    assert page.url.endswith("#postcode")
-    assert page.input_value("#postcode") == "l69 3bx"
-    assert page.is_checked('[name="told_how"][value="interpreter"]')
-    page.click("text=Check the answers")
-    page.click("text=Send referral")
-    page.wait_for_selector("text=Referral sent")
+    for where in refer_page_by_page(page, mistakes=False):
+        if where == "the check of the answers":
+            page.click("a:has-text('Change postcode')")
+            assert page.input_value("#postcode") == "l1 8jq"
+            page.click("main button:has-text('Continue')")
+            assert page.url.endswith("/check")
+            assert page.locator(".govuk-exit-this-page__button").first.get_attribute("href", timeout=1000)
+
+
+def test_a_referral_takes_about_two_minutes_and_axe_finds_nothing(
+    open_page: SignIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prints seconds, pages and findings. A person reads and types; the seconds here are the machine's share."""
+    page, seen, findings, spent = open_page("partner"), 0, 0, 0.0
+    steps = refer_page_by_page(page, mistakes=False)
+    while True:
+        begun = time.monotonic()
+        where = next(steps, "")
+        spent += time.monotonic() - begun
+        if not where:
+            break
+        seen += 1
+        findings += Axe().run(page).violations_count
+    typed = sum(len(answer) for one in ANSWERS.values() for answer in one.values() if isinstance(answer, str))
+    with capsys.disabled():
+        print(f"\nreferral: {seen} pages, {spent:.1f} s of machine, axe {findings}, at most {typed} characters typed")
+    assert findings == 0
+    assert seen <= 16
+    assert spent < 60
+
+
+def test_exit_this_page_leaves_at_once_also_by_three_times_shift(open_page: SignIn, complaints: list[str]) -> None:
+    for how in ("click", "keys"):
+        page = open_page("partner")
+        page.route("https://www.bbc.co.uk/**", lambda route: route.fulfill(body="weather"))
+        page.goto("/referrals/new")
+        if how == "click":
+            page.locator(".govuk-exit-this-page__button").first.click()
+        else:
+            for _ in range(3):
+                page.keyboard.press("Shift")
+        page.wait_for_url("https://www.bbc.co.uk/**")
+    complaints[:] = [one for one in complaints if "bbc.co.uk" not in one]
 
 
 def test_the_proof_prints_without_the_furniture(open_page: SignIn) -> None:

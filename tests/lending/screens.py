@@ -249,6 +249,7 @@ def _swap(house: House, loan: str) -> None:
     house.take_back(SWAPPED)
     later(house, 95)
     house.bench.say("device.inventoried", SWAPPED, inventoried(SWAPPED, left.hash, _disk(5)))
+    house.bench.say("device.filtered", SWAPPED, filtered(SWAPPED, left.hash))
     house.kiosk.forge(
         "medium.wiped", _disk(5).id, {"medium": _disk(5).to_json(), "after": left.hash, "device": SWAPPED}
     )
