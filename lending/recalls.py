@@ -4,6 +4,8 @@
   (`lending.holds` is asked by the hand-over itself, also about devices that come to fall under the recall later);
 - a hold ends only per device: by a supervisor with a reason, or by a new wipe where a wipe was in doubt;
 - a recall is closed only when every line is finished, and a line is finished only when nothing is left to do for it;
+- households that had a device on a doubtful wipe make a breach: it is in the register from the start, and a recall is
+  not closed before somebody has decided about it;
 - a household is a loan: who that is stands in the referral, sealed, and is looked at there.
 """
 
@@ -16,10 +18,11 @@ from sqlalchemy import func, select
 from custody.errors import Reason, Refused
 from custody.rules import why_not_disputable
 from labels.codes import pretty
-from lending import history, tables
+from lending import breaches, history, tables
 from lending.db import Tx
 from lending.errors import refused
 from lending.people import Actor, need, random_ref
+from lending.privacy_tables import BreachRow
 from lending.recall_find import candidates, checked, current_loans, list_devices, look_closely
 from lending.recall_scope import Scope, scope_in
 from lending.recall_tables import RecallLine, RecallRow
@@ -105,7 +108,20 @@ def start(tx: Tx, scope: Scope, reason: str, by: Actor, now: datetime) -> str:
     look_closely(tx, row, AT_ONCE, now)  # before the dispute: who was exposed is read from what stood until now
     if scope.kind == "wipe":
         _dispute(tx, scope.wipe, row, by, now)
+    breach_of(tx, row, by, now)
     return row.ref
+
+
+def breach_of(tx: Tx, row: RecallRow, by: Actor, now: datetime) -> str:
+    """Put the breach of a recall into the register, once, and return its reference; "" where nobody was exposed.
+
+    A dangerous model is no breach of data. The number of households is that of the moment of recording.
+    """
+    households = progress(tx, row.ref).households
+    if row.kind == "model" or not households:
+        return ""
+    what = f"Recall {row.ref}: devices were lent on wipes that are in doubt. Households concerned: {households}."
+    return breaches.record(tx, what, row.started_at, by, now, people=households, source=f"recall:{row.ref}")
 
 
 def look_again(tx: Tx, recall: str, by: Actor, now: datetime) -> Progress:
@@ -117,11 +133,15 @@ def look_again(tx: Tx, recall: str, by: Actor, now: datetime) -> Progress:
     row = _open(tx, recall)
     list_devices(tx, row, candidates(tx, scope_in(row.scope)))
     look_closely(tx, row, AT_ONCE, now)
+    breach_of(tx, row, by, now)
     return progress(tx, recall)
 
 
 def close(tx: Tx, recall: str, by: Actor, now: datetime) -> None:
-    """Close a recall. Supervisor. Raises `Refused`: `role`, `unknown-recall`, `closed`, `open-lines`."""
+    """Close a recall. Supervisor.
+
+    Raises `Refused`: `role`, `unknown-recall`, `closed`, `open-lines`, `breach-open`.
+    """
     need(by, "supervisor")
     row = _open(tx, recall)
     list_devices(tx, row, candidates(tx, scope_in(row.scope)))  # nobody closes over a device that came in meanwhile
@@ -132,6 +152,9 @@ def close(tx: Tx, recall: str, by: Actor, now: datetime) -> None:
         first = [Reason("open-lines", f"{many.total - many.finished} of {many.total} lines are open", recall)]
         raise Refused([*first, *(Reason("open-line", f"{pretty(one.device)} is not finished", one.device)
                                  for one in left)])  # fmt: skip
+    ref = breach_of(tx, row, by, now)
+    if ref and tx.s.scalar(select(BreachRow.decision).where(BreachRow.ref == ref)) == "open":
+        raise refused("breach-open", f"decide about {ref} in the register of breaches first", ref)
     row.closed_at, row.closed_by = now, by.account_id
     tx.s.flush()
 

@@ -73,6 +73,7 @@ function show(part) {
   }
   const open = field();
   if (open) open.focus();
+  place.classList.toggle("kb-armed--on", Boolean(place.querySelector(".kb-armed__count")));
   const big = place.querySelector(".kb-big");
   if (big?.dataset.sound === "on") play(big.dataset.tone);
   countDown();

@@ -35,6 +35,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "not-accepted": (SUPERVISOR, "Read the record of the wipe and decide about it (Checks); not who wiped it."),
     "turned-down": (BENCH, "Wipe it again, or take the drive out and let it go where it was meant to."),
     "recalled": (SUPERVISOR, "Keep it apart and take another device. The recall says what is done about it."),
+    "breach-open": ("", "The data-protection lead decides about it on the page Breaches."),
     "open-lines": ("", "Work through the open lines; then the recall can be closed."),
     "reserved": (DESK, "Take another device, or give up the other reservation first."),
     "out": (DESK, "It is on loan by our record. If it is in front of you, receive it first."),

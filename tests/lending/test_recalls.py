@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from custody.errors import Refused
 from custody.events import EventHash
 from labels.codes import pretty
-from lending import audit, loans, origins, recall_work, recalls, referrals, tables
+from lending import audit, breaches, loans, origins, recall_work, recalls, referrals, tables
 from lending.recall_scope import Scope, serial_within
 from tests.factories import Scribe, inventoried, medium, passed, registered, wiped
 from tests.lending.house import FORM, House, code
@@ -114,7 +114,14 @@ def test_every_household_that_had_a_device_on_a_doubtful_wipe_alone_is_named(hou
     (line,) = open_lines(house, recall)
     assert line.contact and line.language == "Arabic"
     say(house, line.id, "told")
+    with house.db.transaction() as tx, pytest.raises(Refused) as caught:
+        recalls.close(tx, recall, house.supervisor, house.tick())
+    assert codes_of(caught.value) == {"breach-open"}  # it went into the register by itself
+    lead = replace(house.supervisor, roles=frozenset({"data-protection"}))
     with house.db.transaction() as tx:
+        (breach,) = breaches.breaches(tx, lead)
+        assert breach.people == 1
+        breaches.decide(tx, breach.ref, "not-told", "Read back: the drive held nothing.", lead, house.tick())
         recalls.close(tx, recall, house.supervisor, house.tick())
 
 
