@@ -24,11 +24,13 @@ from lending.views import (
     armed,
     audit_log,
     badges,
+    bulk,
     card,
     checks,
     councils,
     desk,
     devices,
+    equality,
     exports,
     home,
     imports,
@@ -59,7 +61,7 @@ from lending.views import (
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log, card, messages, message_rules,
     home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
-    checks, people, badges, office, search, tokens, imports, exports, webhooks, api_v1, papers, registers, privacy, recalls, armed, api)
+    checks, people, badges, office, search, tokens, imports, exports, webhooks, bulk, equality, api_v1, papers, registers, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

@@ -13,7 +13,8 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Referrals": (("partners.listing", "Referrals"),),
     "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("preparation.day", "Packing"),
         ("slots.listing", "Calendar"), ("sims.listing", "SIMs"),
-        ("armed.page", "Scan"), ("recalls.listing", "Recalls")),
+        ("armed.page", "Scan"), ("recalls.listing", "Recalls"),
+        ("bulk.listing", "Change many"), ("equality.results", "Equality")),
     "Donors": (),
     "Messages": (
         ("messages.listing", "Messages"), ("messages.answers", "Answers"), ("message_rules.tomorrow", "Tomorrow"),

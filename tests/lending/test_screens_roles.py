@@ -79,6 +79,11 @@ WHO: Mapping[str, set[str] | str] = {
         f"webhooks.{name}": {"administrator"}
         for name in ("listing", "register", "log", "again", "switch", "remove")
     },
+    **{f"bulk.{name}": DESK for name in ("listing", "look", "undo")},
+    "equality.results": DESK | {"administrator", "auditor", "data-protection"},
+    "equality.card": DESK,
+    "equality.questions": "public",
+    "equality.answer": "public",
     "tokens.listing": {"administrator"},
     "tokens.make": {"administrator"},
     "tokens.revoke": {"administrator"},
