@@ -177,8 +177,8 @@ class Desk:
         if name in self.memory.unsettled or last["outcome"] == "NOT_RUN":
             return
         why = "interrupted" if last["resumable"] else "unknown"
-        text = f"Its last wipe here ended UNKNOWN on {str(last['at'])[:16]}."
-        self.keep(medium.identity, berth.bay.name, why, "E17", (text,), event=str(last["event"]))
+        words = (f"Its last wipe here ended UNKNOWN on {str(last['at'])[:16]}.",)
+        self.keep(medium.identity, berth.bay.name, why, "E17", words, event=str(last["event"]))
 
     def supervisor(self, order: Order, entry: Unsettled) -> str:
         """Return the reference of the supervisor who decides; raises UsageError, GuardRefused and JournalError."""
@@ -271,9 +271,9 @@ class Desk:
         here = berth is not None and key(self.there(berth)) == key(berth.medium) and child.at(berth.medium)
         done = told.outcome == "DONE" and bool(told.event) and not child.shrunk
         if done:
-            if berth and berth.medium and here and berth.medium.identity != identity:  # hidden areas were given back
+            if here and berth and berth.medium and berth.medium.identity != identity:
                 self._as_before(identity, None)
-                identity = berth.medium.identity
+                identity = berth.medium.identity  # hidden areas were given back
             settled = Settled(child.who.boot, child.sequence, told.claim, told.event, self.now().isoformat())
             with suppress(NotDone):  # the journal has it; at worst the tile is not green after a restart
                 self.memory.wiped(identity, settled)
@@ -286,8 +286,7 @@ class Desk:
             berth.broke_off = self.monotonic() if told.resumable and child.cancelled is None else float("-inf")
             berth.result = told if here and (done or told.outcome in ("REFUSED", "NOT_RUN")) else None
         for one in self.berths:  # it held this drive, and what else its command reaches
-            passing = again_after(one.look) is not None
-            if (one in same or passing) and not (one is berth and here and done):
+            if (one in same or again_after(one.look)) and not (one is berth and here and done):
                 self.look(one)
 
     def _as_before(self, identity: MediumIdentity, before: Unsettled | None) -> None:
@@ -326,9 +325,9 @@ class Desk:
 
     def _settled(self, berth: Berth) -> Settled | None:
         """Return what is kept of a wipe of the drive in a bay, as long as it has not left since."""
-        kept = self.memory.settled.get(berth.medium.identity.id) if berth.medium else None
-        there = (self.boot, berth.medium.sequence) if berth.medium else None
-        return kept if kept and (kept.boot, kept.sequence) == there else None
+        there = berth.medium
+        kept = self.memory.settled.get(there.identity.id) if there else None
+        return kept if there and kept and (kept.boot, kept.sequence) == (self.boot, there.sequence) else None
 
     def green(self, berth: Berth) -> str:
         """Return the event that makes a bay green as far as the bench knows, "" when nothing does."""
