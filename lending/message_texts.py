@@ -23,7 +23,7 @@ KIND_WORDS: Mapping[str, str] = {
     "device-after": "Device: after the day", "sim-before": "SIM: before it ends", "sim-due": "SIM: on the day",
     "sim-after": "SIM: after it ended", "recall": "Recall of a device", "help": "Answer to HELP",
     "stopped": "Answer to STOP", "manual": "Written by the desk", "copy": "Copy to the partner",
-    "partner": "To the partner",
+    "account": "About an account",
 }  # fmt: skip
 SOURCE, MACHINE, REVIEWED = "source", "machine", "reviewed"
 STATUS_WORDS: Mapping[str, str] = {

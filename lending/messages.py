@@ -292,6 +292,8 @@ def _message(tx: Tx, row: MessageRow) -> Message:
         try:
             said = tx.vault.open_(outbox.PURPOSE, row.ref, row.sealed)
             to, body = masked(row.channel, said["to"]), said["body"]
+            if row.kind == outbox.ACCOUNT:  # it may hold a link that signs somebody in
+                body = ""
         except VaultError:
             to = "cannot be opened"
     return Message(
