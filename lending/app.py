@@ -34,11 +34,13 @@ from lending.views import (
     exports,
     home,
     imports,
+    intake,
     loan_work,
     menu,
     message_rules,
     messages,
     office,
+    organisations,
     papers,
     partners,
     people,
@@ -46,6 +48,7 @@ from lending.views import (
     privacy,
     public,
     recalls,
+    refer,
     refusals,
     registers,
     search,
@@ -60,7 +63,7 @@ from lending.views import (
 
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log, card, messages, message_rules,
-    home, devices, partners, desk, loan_work, slots, preparation, sims, agreements,
+    home, devices, refer, intake, organisations, partners, desk, loan_work, slots, preparation, sims, agreements,
     checks, people, badges, office, search, tokens, imports, exports, webhooks, bulk, equality, api_v1, papers, registers, privacy, recalls, armed, api)
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20

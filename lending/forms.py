@@ -13,11 +13,9 @@ from werkzeug.datastructures import MultiDict
 from custody.badges import looks_like_a_badge
 from custody.errors import Reason
 from labels.codes import BadCode, parse, parse_slip, pretty
-from lending.referrals import BANDS, ReferralForm
 
 Form = MultiDict[str, str]
 LONGEST_TEXT = 500
-MOST_CHILDREN = 20
 ITEMS: Mapping[str, str] = {"charger": "Chargers", "bag": "Bags", "mouse": "Mice", "dongle": "Internet dongles"}
 CONDITIONS: Mapping[str, str] = {
     "good": "Good: works, nothing missing",
@@ -73,31 +71,6 @@ def code_in(path: str) -> str | None:
         return parse(path)
     except BadCode:
         return None
-
-
-def read_referral(form: Form) -> tuple[ReferralForm, list[Problem]]:
-    """Read the referral form. Children are counted per band; nothing typed counts as none.
-
-    What is no number of adults is read as 0, which the use case refuses.
-    """
-    problems: list[Problem] = []
-    children = {}
-    for band in BANDS:
-        number = whole(form, f"children_{band}", 0, MOST_CHILDREN)
-        if number is None:
-            text_ = f"Children aged {BANDS[band]} must be a number from 0 to {MOST_CHILDREN}"
-            problems.append(Problem("children", text_, f"children_{band}"))
-        elif number:
-            children[band] = number
-    answers = ReferralForm(
-        client_reference=text(form, "client_reference"), postcode=text(form, "postcode"),
-        adults=whole(form, "adults", 0, 99) or 0,
-        children=children, need=text(form, "need"), internet=text(form, "internet"), purpose=text(form, "purpose"),
-        ground=text(form, "ground"), contact_name=text(form, "contact_name"),
-        contact_phone=text(form, "contact_phone"), via_partner=text(form, "via_partner") == "yes",
-        safe_contact=text(form, "safe_contact"), language=text(form, "language"), told_how=text(form, "told_how"),
-    )  # fmt: skip
-    return answers, problems
 
 
 def whole(form: Form, name: str, nothing: int, most: int) -> int | None:

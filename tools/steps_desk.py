@@ -1,5 +1,6 @@
 """The steps of the line that happen in a browser: partner, loan desk, kiosk; each returns what it saw."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tools.browser import Browser, Page, Unexpected
@@ -8,30 +9,37 @@ from tools.steps_bench import texts
 
 CONVERGES_WITHIN = 45.0
 
-HOUSEHOLD = {
-    "client_reference": "PRACTICE-0001",
-    "postcode": "L1 8JQ",
-    "adults": "1",
-    "children_5-10": "2",
-    "need": "laptop",
-    "internet": "phone-only",
-    "purpose": "school",
-    "ground": "school-meals",
-    "contact_name": "Robin Practice",
-    "contact_phone": "0151 496 0000",
-    "safe_contact": "yes",
-    "language": "English",
-    "told_how": "explained",
+HOUSEHOLD: Mapping[str, Mapping[str, str]] = {
+    "reference": {"client_reference": "PRACTICE-0001"},
+    "postcode": {"postcode": "L1 8JQ"},
+    "place": {"borough": "anyway"},
+    "household": {"adults": "1", "children_5-10": "2"},
+    "device": {"need": "laptop"},
+    "internet": {"internet": "phone-only"},
+    "purpose": {"purpose": "school"},
+    "fit": {},
+    "ground": {"ground": "school-meals"},
+    "contact": {"via_partner": "no", "contact_name": "Robin Practice", "contact_phone": "0151 496 0000"},
+    "safe": {"safe_contact": "yes"},
+    "language": {"language": "English"},
+    "support": {},
+    "told": {"told_how": "explained"},
 }
-"""A household that does not exist, with a telephone number that is reserved for fiction."""
+"""A household that does not exist, page by page, with a telephone number that is reserved for fiction."""
 
 
 def referred(scene: Scene) -> str:
-    """The partner fills in the referral form, checks the answers and sends it."""
+    """The partner answers the questions one by one, checks the answers and sends them."""
     with scene.person("partner") as browser:
-        page = browser.open("/referrals/new")
-        check = browser.send(page, page.form("client_reference", "postcode"), HOUSEHOLD | {"step": "check"})
-        sent = browser.send(check, check.form("client_reference", "postcode"), {"step": "send"})
+        start = browser.open("/referrals/new")
+        page = browser.send(start, start.form(action="/referrals/new"))
+        for _ in HOUSEHOLD:
+            form = page.form(action="/referrals/drafts/")
+            asked = form.action.rsplit("/", 1)[-1]
+            if asked == "send":
+                break
+            page = browser.send(page, form, HOUSEHOLD[asked])
+        sent = browser.send(page, page.form(action="/send"))
     scene.referral = found(sent, r"R-[0-9A-Z]{6}")
     return f"{scene.referral}: one adult, two children, needs a laptop for school"
 

@@ -10,7 +10,10 @@ from lending import auth
 SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "Home": (("home.home", "Home"),),
     "Devices": (("devices.listing", "Devices"), ("checks.listing", "Checks")),
-    "Referrals": (("partners.listing", "Referrals"),),
+    "Referrals": (
+        ("partners.listing", "Referrals"), ("refer.start", "Refer"), ("organisations.listing", "Partners"),
+        ("organisations.pools", "Pools"), ("organisations.team", "Your people"),
+    ),
     "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("preparation.day", "Packing"),
         ("slots.listing", "Calendar"), ("sims.listing", "SIMs"),
         ("armed.page", "Scan"), ("recalls.listing", "Recalls"),

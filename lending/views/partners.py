@@ -1,28 +1,13 @@
-"""Referrals: the form a partner fills in, its check and its reference; the list; approving and declining."""
+"""Referrals: the list, one of them and its confirmation; approving and declining. Referring: `views/refer.py`."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, forms, lists, loans, referrals
+from lending import auth, lists, loans, referral_details, referrals
 from lending.views import refusals
 
 blueprint = Blueprint("partners", __name__)
 
-ANCHORS = {"children": "children_0-4"}
-QUESTIONS = (
-    "client_reference", "postcode", "adults", "children", "need", "internet", "purpose", "ground", "via_partner",
-    "contact_name", "contact_phone", "safe_contact", "language", "told_how",
-)  # fmt: skip
-"""The fields in the order of the page: problems are listed in the same order."""
-
-UNCHOSEN = {
-    "need": "Choose which device would help most",
-    "internet": "Choose what internet they have at home",
-    "purpose": "Choose what it is mainly for",
-    "ground": "Choose why they qualify",
-    "safe_contact": "Choose whether it is safe to contact them",
-    "told_how": "Choose how they know what we keep about them",
-}
 DECIDERS = ("desk", "supervisor")
 
 
@@ -41,34 +26,6 @@ def listing() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/referrals/new")
-@auth.roles("partner", "desk")
-def new() -> ResponseReturnValue:
-    """Show the empty form."""
-    return _form([])
-
-
-@blueprint.post("/referrals/new")
-@auth.roles("partner", "desk")
-def send() -> ResponseReturnValue:
-    """Go through the form's steps: put right, check the answers, send. Nothing is stored before the last."""
-    step = request.form.get("step", "check")
-    if step == "edit":
-        return _form([])
-    answers, problems = forms.read_referral(request.form)
-    answers = referrals.tidied(answers)
-    problems += forms.problems_of(referrals.what_is_wrong(answers), UNCHOSEN, ANCHORS)
-    problems.sort(key=lambda problem: QUESTIONS.index(problem.field))
-    if problems:
-        return _form(problems), 422
-    if step != "send":
-        return render_template("referral_check.html", form=answers, values=request.form, words=referrals)
-    services = auth.services()
-    with services.db.transaction() as tx:
-        ref = referrals.refer(tx, auth.actor(), answers, services.now())
-    return redirect(url_for("partners.sent", ref=ref), 303)
-
-
 @blueprint.get("/referrals/<ref>/sent")
 @auth.roles("partner", "desk")
 def sent(ref: str) -> ResponseReturnValue:
@@ -83,9 +40,13 @@ def sent(ref: str) -> ResponseReturnValue:
 def referral(ref: str) -> ResponseReturnValue:
     """Show one referral and what became of it."""
     refusals.doing("There is no such referral", url_for("partners.listing"), "Go to the referrals")
-    with auth.services().db.read() as tx:
-        found = referrals.get(tx, auth.actor(), ref)
-    return render_template("referral.html", referral=found, words=referrals)
+    services, by = auth.services(), auth.actor()
+    with services.db.read() as tx:
+        found = referrals.get(tx, by, ref)
+        detail = referral_details.get(tx, ref, services.config.region)
+        # For the desk alone: to a partner, that a household asked elsewhere is nobody's business.
+        same = referral_details.same_household(tx, by, ref) if by.roles & set(DECIDERS) else []
+    return render_template("referral.html", referral=found, detail=detail, same=same, words=referrals)
 
 
 @blueprint.post("/referrals/<ref>/approve")
@@ -110,9 +71,3 @@ def decline(ref: str) -> ResponseReturnValue:
         referrals.decline(tx, ref, auth.actor(), services.now())
     flash(f"Referral {ref} is declined.")
     return redirect(url_for("partners.listing", state="waiting"), 303)
-
-
-def _form(problems: list[forms.Problem]) -> str:
-    return render_template("referral_new.html", values=request.form, problems=problems, words=referrals)
-
-

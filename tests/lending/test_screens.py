@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ import pytest
 
 from custody.events import Digest, EventHash, World
 from labels.codes import pretty
-from lending import loans, people, referrals
+from lending import loans, people
 from lending.views import refusals, words
 from tests.factories import NOON, inventoried, medium, wiped
-from tests.lending.house import FORM
 from tests.lending.screens import (
     LENT,
     PASSWORD,
@@ -115,36 +113,6 @@ def test_the_signed_record_and_the_evidence_are_given_as_they_were_signed(town: 
     assert evidence["technique"] == "overwrite"
     assert auditor.get(f"/evidence/{'0' * 64}").status_code == 404
     assert auditor.get("/proof/" + "0" * 64).status_code == 404
-
-
-def test_a_referral_is_asked_checked_and_confirmed(town: Town) -> None:
-    partner = town.browser("partner")
-    partner.get("/referrals/new")
-    answers = {k: str(v) for k, v in asdict(FORM).items() if isinstance(v, str | int) and k != "via_partner"}
-    answers |= {"client_reference": "HH-900", "via_partner": "no", "children_5-10": "2"}
-    checked = partner.post("/referrals/new", answers, step="check").get_data(as_text=True)
-    assert "Check the answers" in checked
-    assert "2 aged 5 to 10" in checked
-    with town.house.db.read() as tx:
-        assert "HH-900" not in {r.form.client_reference for r in referrals.referrals(tx, town.house.partner)}
-    edited = partner.post("/referrals/new", answers, step="edit").get_data(as_text=True)
-    assert 'value="HH-900"' in edited
-    sent = partner.post("/referrals/new", answers, step="send").get_data(as_text=True)
-    assert "Referral sent" in sent
-    assert "HH-900" in text_of(partner, "/referrals?state=waiting")
-
-
-def test_what_is_wrong_in_a_referral_leads_to_the_field_itself(town: Town) -> None:
-    partner = town.browser("partner")
-    partner.get("/referrals/new")
-    found = partner.post("/referrals/new", {"children_0-4": "many"}, step="send")
-    text = found.get_data(as_text=True)
-    assert found.status_code == 422
-    anchors = [part.split('"')[0] for part in text.split('href="#')[1:]]
-    assert {"client_reference", "postcode", "adults", "children_0-4", "need", "told_how"} <= set(anchors)
-    for anchor in anchors:
-        assert f'id="{anchor}"' in text
-    assert "Choose which device would help most" in text
 
 
 def test_an_approved_referral_becomes_a_loan_once(town: Town) -> None:
