@@ -5,23 +5,22 @@ Rules:
 - a line says who (the random reference of an account, never a name), what, about which subject (a reference too),
   why, and when; no contact data, no tokens, no addresses. So it may outlive the person without naming them;
 - it is written in the transaction of what it speaks of: either both happened or neither;
-- nobody can change a line, the database refuses it; lines older than `LIFE` are let go by the nightly work.
+- nobody can change a line, the database refuses it; the nightly erasure (`lending.retention`) lets old ones go.
 """
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from lending import tables
 from lending.access_tables import AuditEntry
 from lending.db import Tx
 from lending.people import Actor, need
 
-LIFE = timedelta(days=2 * 365)
 READERS = ("auditor", "data-protection")
 PAGE = 100
 LONGEST_REASON = 500
@@ -132,12 +131,6 @@ def export(tx: Tx, by: Actor, wanted: Filter) -> str:
 def known_actions(tx: Tx) -> list[str]:
     """Return every action that stands in the audit, sorted."""
     return sorted(tx.s.scalars(select(AuditEntry.action).distinct()))
-
-
-def forget(tx: Tx, now: datetime) -> int:
-    """Let go of the lines older than `LIFE`; return how many."""
-    old = delete(AuditEntry).where(AuditEntry.at < now - LIFE)
-    return int(tx.s.execute(old).rowcount)  # type: ignore[attr-defined]
 
 
 def _where(wanted: Filter) -> list[ColumnElement[bool]]:

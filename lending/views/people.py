@@ -4,7 +4,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from custody.errors import Reason, Refused
-from lending import accounts, auth, badges, factors, forms, people
+from lending import accounts, auth, badges, factors, forms, office_mail, people
+from lending.db import Tx
 from lending.people import Account
 from lending.views import refusals
 
@@ -56,6 +57,7 @@ def link(number: int) -> ResponseReturnValue:
     account = _account(number)
     with services.db.transaction() as tx:
         token = accounts.new_link(tx, auth.actor(), account, services.now())
+        _tell(tx, account, "An administrator made a one-time link that sets a new password for your account.")
     return _link(account, token)
 
 
@@ -100,6 +102,7 @@ def change_roles(number: int) -> ResponseReturnValue:
             belongs = people.create_partner(tx, partner, services.now()) if partner else None
             config = services.config.access
             accounts.change_roles(tx, auth.actor(), number, wanted, belongs, config, services.now())
+            _tell(tx, account, "An administrator changed what your account may do.")
     except Refused as no:
         if no.reasons[0].code not in ("roles", "partner"):
             raise
@@ -125,6 +128,7 @@ def take_factors(number: int) -> ResponseReturnValue:
     try:
         with services.db.transaction() as tx:
             factors.take_away(tx, number, auth.actor(), forms.text(request.form, "reason"), services.now())
+            _tell(tx, account, "An administrator took away the passkeys and one-time codes of your account.")
     except Refused as no:
         if no.reasons[0].code != "reason":
             raise
@@ -143,6 +147,12 @@ def _roles(account: Account, wanted: list[str], partner: str, problems: list[for
         "account_roles.html", account=account, wanted=wanted, partner=partner, problems=problems, roles=people.ROLES,
         partners=known, badge=badge,
     )  # fmt: skip
+
+
+def _tell(tx: Tx, account: Account, words: str) -> None:
+    """Tell an account's mailbox what an administrator did, so that nobody does it behind its owner's back."""
+    now = auth.services().now()
+    office_mail.news(tx, account.email, words, f"{account.ref}:{now.isoformat()}", now)
 
 
 def _account(number: int) -> Account:

@@ -1,0 +1,77 @@
+"""The whole map of addresses, by everybody, with every method: nobody gets further than their role, no form goes in."""
+
+from collections import Counter
+
+import pytest
+from werkzeug.routing import Rule
+
+from lending import auth, people
+from tests.lending.screens import Browser, Town
+from tests.lending.test_screens_roles import pages
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+STRANGER = ""
+
+
+def what_is_wrong(town: Town, rule: Rule, role: str, method: str, code: int) -> str:
+    """Return in words what an answer should not have been, "" when it is right."""
+    access = auth.access_of(town.app, rule.endpoint)
+    if code >= 500:
+        return "broke"
+    if access is None:
+        return "names nobody"
+    if method not in (rule.methods or ()):
+        return "" if code == 405 or rule.endpoint == "static" else "takes a method that it does not have"
+    if access.kind == "public":
+        return "" if method != "POST" or code == 400 else "took a form with a wrong token"
+    if access.kind != "roles":
+        return "" if code >= 400 or method == "OPTIONS" else "let a browser in where a machine proves itself"
+    if role == STRANGER:
+        return "" if code == 303 else "was open to a stranger"
+    if role not in access.roles:
+        return "" if code == 403 else "was open to another role"
+    if method == "POST":
+        return "" if code in (303, 400) else "took a form with a wrong token"
+    return "" if code != 403 else "was closed to its own role"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("town", ["sqlite"], indirect=True)
+def test_every_route_by_every_role_with_every_method_and_a_wrong_token(town: Town) -> None:
+    found: dict[str, tuple[Rule, str]] = {}
+    for rule, _, path in pages(town):
+        found[f"{rule.endpoint} {path}"] = (rule, path)
+    holes, cells, seen = [], Counter[str](), set()
+    for role in (STRANGER, *people.ROLES):
+        browser: Browser = town.browser(role)
+        browser.get("/sign-in")
+        for rule, path in found.values():
+            if rule.endpoint == "public.sign_out":
+                continue
+            for method in METHODS:
+                data = {"form_token": "guessed"} if method == "POST" else None
+                code = browser.client.open(path, method=method, data=data).status_code
+                wrong = what_is_wrong(town, rule, role, method, code)
+                holes += [f"{role or 'a stranger'}: {method} {path} {wrong} ({code})"] if wrong else []
+                cells[method] += 1
+                seen.add(rule.endpoint)
+        assert browser.get("/security", follow=False).status_code == (303 if role == STRANGER else 200), role
+    figures = f"{len(seen)} routes x {len(people.ROLES) + 1} roles tested, {sum(cells.values())} requests"
+    print(f"\n{figures}, holes {len(holes)}")
+    assert holes == []
+    assert {rule.endpoint for rule in town.app.url_map.iter_rules()} - seen <= {"public.sign_out"}
+
+
+@pytest.mark.parametrize("town", ["sqlite"], indirect=True)
+def test_the_matrix_sees_a_hole(town: Town) -> None:
+    rules = {rule.endpoint: rule for rule in town.app.url_map.iter_rules()}
+    told = [
+        what_is_wrong(town, rules["people.listing"], "desk", "GET", 200),
+        what_is_wrong(town, rules["people.listing"], "", "HEAD", 200),
+        what_is_wrong(town, rules["people.listing"], "administrator", "GET", 403),
+        what_is_wrong(town, rules["people.create"], "administrator", "POST", 200),
+        what_is_wrong(town, rules["public.try_sign_in"], "", "POST", 422),
+        what_is_wrong(town, rules["home.home"], "desk", "GET", 500),
+        what_is_wrong(town, rules["home.home"], "desk", "POST", 200),
+    ]
+    assert all(told)
