@@ -27,7 +27,7 @@ from sqlalchemy import func, select, update
 from lending import loans, outbox, referrals
 from lending.config import from_environment
 from lending.db import Database
-from lending.message_tables import MessageRow
+from lending.message_tables import MessageRow, OutboxWorker
 from lending.messages import counts
 from lending.opening import open_database
 from lending.outbox import Draft
@@ -35,8 +35,10 @@ from lending.people import actor, create_account
 from tests.conftest import REPOSITORY
 from tests.lending.conftest import Cluster, running_cluster
 from tests.lending.house import FORM
+from tests.lending.nursery import Nursery, gone, nursery
 from tests.lending.post_office import PostOffice, open_house
 
+WORKER = ("worker", "--idle", "0.05")
 TRANSPORTS = ("file", "http-keyed", "http-asked")
 HTTP = """
 [transports.house]
@@ -71,21 +73,22 @@ def run(database: str, transport: str, rounds: int, seed: int, cluster: Cluster 
     """Kill the worker `rounds` times and count."""
     rng, started = random.Random(f"{database}{transport}{seed}"), time.monotonic()
     wild = random.Random(seed) if transport != "file" else None
-    with open_house(keyed=transport == "http-keyed", wild=wild) as house:
+    with open_house(keyed=transport == "http-keyed", wild=wild) as house, nursery() as home:
         environment = set_up(database, transport, house, cluster, folder)
         db = open_database(from_environment(environment))
         loan = _loan(db)
         made, cut = 0, 0
         for _ in range(rounds):
             made += _add(db, loan, made, rng.randint(4, 12))
-            child = _worker(environment)
-            _wait_for_work(db, made, rng)
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait(30)
+            before = _fence(db)
+            child = home.start(environment, *WORKER)
+            _wait_for_work(db, before, rng)
+            os.kill(child, signal.SIGKILL)
+            gone(child)
             cut += _in_the_middle(db)
             _no_patience(db)
         house.wild = None
-        _finish(environment, db)
+        _finish(home, environment, db)
         sent = _sent(transport, house, folder)
         with db.read() as tx:
             refs = set(tx.s.scalars(select(MessageRow.ref)))
@@ -123,7 +126,7 @@ def set_up(
     }  # fmt: skip
     subprocess.run(
         [sys.executable, "-m", "lending.cli", "init"], env=environment, cwd=REPOSITORY, check=True,
-        capture_output=True, timeout=120,
+        capture_output=True, timeout=300,
     )  # fmt: skip
     return environment
 
@@ -152,22 +155,19 @@ def _add(db: Database, loan: str, before: int, count: int) -> int:
     return count
 
 
-def _worker(environment: dict[str, str], *more: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "lending.cli", "worker", "--idle", "0.05", *more]
-    return subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=None)
-
-
-def _wait_for_work(db: Database, made: int, rng: random.Random) -> None:
-    """Wait until the new worker has done something, then a moment more: the kill falls anywhere in its work."""
+def _fence(db: Database) -> int:
     with db.read() as tx:
-        before = tx.s.scalar(select(func.max(MessageRow.fence))) or 0
+        return tx.s.scalar(select(func.max(OutboxWorker.fence))) or 0
+
+
+def _wait_for_work(db: Database, before: int, rng: random.Random) -> None:
+    """Wait until the new worker is in office, then a moment more: the kill falls anywhere in its work."""
     ends = time.monotonic() + 60
-    while time.monotonic() < ends:
-        with db.read() as tx:
-            if (tx.s.scalar(select(func.max(MessageRow.fence))) or 0) > before:
-                break
-        time.sleep(0.005)
-    time.sleep(rng.uniform(0.0, 0.12))
+    while _fence(db) == before:
+        if time.monotonic() > ends:
+            raise TimeoutError("the worker does not start")
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0.0, 0.15))
 
 
 def _in_the_middle(db: Database) -> int:
@@ -182,21 +182,18 @@ def _no_patience(db: Database) -> None:
         tx.s.execute(update(MessageRow).where(MessageRow.state == "queued").values(due_at=datetime.now(UTC)))
 
 
-def _finish(environment: dict[str, str], db: Database) -> None:
-    ends = time.monotonic() + 180
-    child = _worker(environment)
-    try:
-        while time.monotonic() < ends:
-            with db.read() as tx:
-                waiting = tx.s.scalar(select(func.count()).where(MessageRow.state.in_(outbox.OPEN)))
-            if not waiting:
-                return
-            _no_patience(db)
-            time.sleep(0.1)
-        raise TimeoutError(f"{waiting} messages still wait")
-    finally:
-        child.terminate()
-        child.wait(30)
+def _finish(home: Nursery, environment: dict[str, str], db: Database) -> None:
+    ends, waiting = time.monotonic() + 300, 1
+    child = home.start(environment, *WORKER)
+    while waiting:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"{waiting} messages still wait")
+        _no_patience(db)
+        time.sleep(0.2)
+        with db.read() as tx:
+            waiting = tx.s.scalar(select(func.count()).where(MessageRow.state.in_(outbox.OPEN))) or 0
+    os.kill(child, signal.SIGTERM)
+    gone(child)
 
 
 def _sent(transport: str, house: PostOffice, folder: Path) -> Counter[str]:
