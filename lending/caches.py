@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, delete, or_, select
 
@@ -124,23 +125,26 @@ def state_word(tx: Tx, facts: Facts, device: str, lendable: bool) -> str:
 def _put_device(tx: Tx, reader: Reader, code: str) -> set[str]:
     """Write a device's row and those of all media it ever held; return these media."""
     facts = reader.facts_about(code)
+    tx.s.merge(tables.DeviceRow(**device_values(tx, facts, code)))
+    media = {one.id: one for one in media_held(facts, code)}
+    for medium in media.values():
+        tx.s.merge(tables.MediumRow(**medium_values(facts, medium)))
+    return set(media)
+
+
+def device_values(tx: Tx, facts: Facts, code: str) -> dict[str, Any]:
+    """Return the columns of a device's row, from everything that bears on it."""
     policy = replace(tx.policy, inventory_days=None)  # what depends on today is no cache
     reasons = rules.why_not_lendable(facts, code, policy)
     state = rules.state_of(facts, code)
     registered = facts.about_device("device.registered", code)
     named = registered[0].body if registered else {}
-    tx.s.merge(
-        tables.DeviceRow(
-            code=code, make=storable(str(named.get("make") or "")), model=storable(str(named.get("model") or "")),
-            serial=storable(str(named.get("serial") or "")), state=state_word(tx, facts, code, not reasons),
-            reasons=[reason.to_json() for reason in reasons], loan=state.loan or None, exit=state.exit,
-            grade=grade(facts, code),
-        )
-    )  # fmt: skip
-    media = {one.id: one for one in _media(facts, code)}
-    for medium in media.values():
-        _put_medium(tx, facts, medium)
-    return set(media)
+    return {
+        "code": code, "make": storable(str(named.get("make") or "")), "model": storable(str(named.get("model") or "")),
+        "serial": storable(str(named.get("serial") or "")), "state": state_word(tx, facts, code, not reasons),
+        "reasons": [reason.to_json() for reason in reasons], "loan": state.loan or None, "exit": state.exit,
+        "grade": grade(facts, code),
+    }  # fmt: skip
 
 
 def grade(facts: Facts, device: str) -> str:
@@ -150,19 +154,19 @@ def grade(facts: Facts, device: str) -> str:
     return str(max(grades, default=""))
 
 
-def _media(facts: Facts, device: str) -> Iterable[MediumIdentity]:
+def media_held(facts: Facts, device: str) -> Iterable[MediumIdentity]:
+    """Return every medium that some inventory listed in a device, again for each inventory."""
     for event in facts.about_device("device.inventoried", device):
         yield from identities(event.body["media"])
 
 
-def _put_medium(tx: Tx, facts: Facts, medium: MediumIdentity) -> None:
+def medium_values(facts: Facts, medium: MediumIdentity) -> dict[str, Any]:
+    """Return the columns of a medium's row."""
     holders = sorted(facts.devices_holding(medium.id))
-    tx.s.merge(
-        tables.MediumRow(
-            id=medium.id, device=holders[0] if holders else None, transport=medium.transport, model=medium.model,
-            serial=medium.serial, size=medium.size, exit=rules.exit_of(facts, medium.id),
-        )
-    )  # fmt: skip
+    return {
+        "id": medium.id, "device": holders[0] if holders else None, "transport": medium.transport,
+        "model": medium.model, "serial": medium.serial, "size": medium.size, "exit": rules.exit_of(facts, medium.id),
+    }  # fmt: skip
 
 
 def _put_loose_medium(tx: Tx, medium: str) -> None:
@@ -172,4 +176,4 @@ def _put_loose_medium(tx: Tx, medium: str) -> None:
         return
     found = [one for event in facts.wipes(medium) for one in identities([event.body["medium"]])]
     if found:
-        _put_medium(tx, facts, found[0])
+        tx.s.merge(tables.MediumRow(**medium_values(facts, found[0])))

@@ -24,6 +24,7 @@ from lending import (
     audit,
     caches,
     cli_places,
+    cli_generate,
     cli_privacy,
     contact_keys,
     devices,
@@ -294,6 +295,7 @@ def _parser() -> argparse.ArgumentParser:
     code.add_argument("name")
     verb("demo-users", _demo_users, "Make one account per role, with passwords, on a practice server on loopback.")
     cli_privacy.add(verb)
+    cli_generate.add(verb)
     show = verb("show", _show, "Show one device: what it is, why it may not be lent, its history.")
     show.add_argument("code")
     cli_places.add(verb)
