@@ -123,7 +123,7 @@ FIELDS: Sequence[Field] = (
     Field(
         ("message_stop.address", "message_stop.since", "message_stop.via"),
         "A coded form of a number whose owner said STOP", "household", "So that nothing is sent there again", "law",
-        "Nobody", "kept", "kept until they say START", "The household",
+        "Nobody", "stop", "erased", "The household",
     ),
     Field(
         ("loan_card.token_hash", "loan_card.loan", "loan_card.made_at", "loan_card.ended_at"),

@@ -70,6 +70,7 @@ CLOCKS: Mapping[str, Clock] = {
     "account": Clock(None, "left", "as long as the person works with us; then an administrator closes it", False),
     "partner": Clock(None, "ended", "6 years after the partnership ends, by the data-protection lead", False),
     "donor": Clock(None, "answered", "as long as we must be able to prove what became of a donated device", False),
+    "stop": Clock(None, "started", "until somebody says START from the same number", False),
     "kept": Clock(None, "never", "for good: the law asks for a record, and nothing in it names a household", False),
 }
 """Periods are one decision of the charity. `event` names the moment from which `lending.retention` counts."""
