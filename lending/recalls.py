@@ -52,7 +52,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a recall is. `total` counts lines; a line not looked at closely counts as open."""
+    """How far a recall is. `total` counts lines; a line not looked at closely counts as open.
+
+    `households` are those concerned, now or earlier; who has a device that was found untouched is not among them.
+    """
 
     total: int
     finished: int
@@ -166,8 +169,8 @@ def progress(tx: Tx, recall: str) -> Progress:
         select(
             func.count(),
             func.count(line.finished_at),
-            func.count().filter(line.loan != ""),
-            func.count().filter(line.loan != "", line.finished_at.is_not(None)),
+            func.count().filter(line.loan != "", line.how != "untouched"),
+            func.count().filter(line.loan != "", line.finished_at.is_not(None), line.how != "untouched"),
             func.count().filter(line.refined.is_(False)),
         ).where(line.recall == recall)
     ).one()
