@@ -10,7 +10,6 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from custody.keyfile import read_key, write_key
 from custody.stick import serve_stick
 from lending import (
     audit,
+    audit_log,
     caches,
     cli_places,
     cli_generate,
@@ -34,6 +34,7 @@ from lending import (
     origins,
     people,
 )
+from lending.access_config import is_loopback
 from lending.app import create_app
 from lending.config import Config, from_environment
 from lending.db import connect
@@ -126,6 +127,7 @@ def _create_admin(args: argparse.Namespace, config: Config) -> Said:
     with db.transaction() as tx:
         account = people.create_account(tx, args.email, args.name, ["administrator"], None, _now())
         token = people.create_link(tx, account.id, "set-password", _now())
+        audit_log.note(tx, None, "account-made", f"account:{account.ref}", "administrator, by create-admin", now=_now())
     db.close()
     link = f"{config.host_address}/set-password/{token}"
     return {"email": account.email, "link": link}, f"Open this once, within 24 hours, to set the password:\n{link}"
@@ -207,7 +209,7 @@ def _enrol_code(args: argparse.Namespace, config: Config) -> Said:
 
 def _demo_users(args: argparse.Namespace, config: Config) -> Said:
     db = open_database(config)
-    if db.world is not World.PRACTICE or not _loopback(config.listen):
+    if db.world is not World.PRACTICE or not is_loopback(config.listen):
         raise LendingError("demo users are for a practice server that listens on this machine only; nothing was made")
     with db.transaction() as tx:
         partner = people.create_partner(tx, "St Bride's Family Centre", _now())
@@ -245,14 +247,6 @@ def _show(args: argparse.Namespace, config: Config) -> Said:
     lines += [f"  - {reason.text}" for reason in page.reasons]
     lines += [f"  {one.n:>6}  {one.at:%Y-%m-%d %H:%M}  {one.origin_name}: {one.words}" for one in page.history]
     return data, "\n".join(lines)
-
-
-def _loopback(listen: str) -> bool:
-    host = listen.rsplit(":", 1)[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 _WORDS = (
