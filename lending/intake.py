@@ -301,7 +301,8 @@ def _with(row: IntakeRow, text: str) -> IntakeRow:
 def _harmless(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula. A telephone number's plus stays."""
     plain = cell[1:].replace(" ", "").isdecimal()
-    return "'" + cell if cell[:1] in "=@\t\r" or (cell[:1] in "+-" and not plain) else cell
+    formula = cell.startswith(("=", "@", "\t", "\r")) or (cell.startswith(("+", "-")) and not plain)
+    return "'" + cell if formula else cell
 
 
 def _written(table: Iterable[Sequence[str]]) -> str:

@@ -33,10 +33,22 @@ def is_lead(tx: Tx, by: Actor) -> bool:
 
 
 def workers(tx: Tx, by: Actor, partner: int) -> list[Worker]:
-    """Return a partner's accounts, by name. Raises `Refused`: `role`, `unknown-partner`."""
+    """Return a partner's accounts, by name. Raises `Refused`: `lead`, `unknown-partner`."""
     _may(tx, by, partner)
     leads = set(tx.s.scalars(select(PartnerLead.account_id)))
     return [Worker(one, one.id in leads) for one in people.list_accounts(tx) if one.partner_id == partner]
+
+
+def leads(tx: Tx, by: Actor) -> list[str]:
+    """Return the names of those who lead at one's own partner, for whoever looks for them."""
+    row = tables.AccountRow
+    query = (
+        select(row.name)
+        .join(PartnerLead, PartnerLead.account_id == row.id)
+        .where(row.partner_id == by.partner_id, row.disabled.is_(False))
+        .order_by(row.name)
+    )
+    return list(tx.s.scalars(query))
 
 
 def set_lead(tx: Tx, by: Actor, account_id: int, now: datetime, *, lead: bool) -> None:
@@ -57,7 +69,7 @@ def set_lead(tx: Tx, by: Actor, account_id: int, now: datetime, *, lead: bool) -
 def invite(tx: Tx, by: Actor, partner: int, email: str, name: str, now: datetime) -> tuple[Account, str]:
     """Make an account for a new worker of a partner; return it and its one-time link.
 
-    Raises `Refused`: `role`, `unknown-partner`, `email`, `name`. That an address is known to us is not said.
+    Raises `Refused`: `lead`, `unknown-partner`, `email`, `name`. That an address is known to us is not said.
     """
     _may(tx, by, partner)
     try:
@@ -73,7 +85,7 @@ def invite(tx: Tx, by: Actor, partner: int, email: str, name: str, now: datetime
 def close(tx: Tx, by: Actor, partner: int, account_id: int, now: datetime) -> None:
     """Close the account of a worker of a partner.
 
-    Raises `Refused`: `role`, `unknown-partner`, `unknown-account` (also another partner's), `own-account`.
+    Raises `Refused`: `lead`, `unknown-partner`, `unknown-account` (also another partner's), `own-account`.
     """
     _may(tx, by, partner)
     row = _worker(tx, account_id, partner)
@@ -88,7 +100,7 @@ def _may(tx: Tx, by: Actor, partner: int) -> None:
         if tx.s.get(tables.Partner, partner) is None:
             raise refused("unknown-partner", f"there is no partner organisation {partner}")
     elif by.partner_id != partner or not is_lead(tx, by):
-        raise refused("role", "this is for whoever leads at your organisation; ask them, or the loan desk")
+        raise refused("lead", "this is for whoever leads at your organisation; ask them, or the loan desk")
 
 
 def _worker(tx: Tx, account_id: int, partner: int | None) -> tables.AccountRow:

@@ -105,7 +105,7 @@ def set_pools() -> ResponseReturnValue:
 @blueprint.get("/team")
 @auth.roles("partner")
 def team() -> ResponseReturnValue:
-    """Show a partner's own people to whoever leads there."""
+    """Show a partner's own people to whoever leads there, to others who that is."""
     return _team([])
 
 
@@ -175,10 +175,13 @@ def _pools(problems: list[forms.Problem]) -> str:
 
 def _team(problems: list[forms.Problem]) -> str:
     by = auth.actor()
-    refusals.doing("This page is for whoever leads at your organisation", url_for("home.home"), "Go to the first page")
     with auth.services().db.read() as tx:
-        found = teams.workers(tx, by, by.partner_id or 0)
-    return render_template("team.html", workers=found, problems=problems, values=request.form)
+        leading = teams.is_lead(tx, by)
+        found = teams.workers(tx, by, by.partner_id or 0) if leading else []
+        leads = teams.leads(tx, by)
+    return render_template(
+        "team.html", workers=found, leading=leading, leads=leads, problems=problems, values=request.form
+    )
 
 
 def _link(account: Account, token: str) -> str:
