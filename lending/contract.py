@@ -6,14 +6,15 @@ document cannot say anything else than the service does. Words that may be chose
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
 from lending import devices, loans
-from lending.referrals import BANDS, CHOICES, STATES, ReferralForm
+from lending.referral_form import BANDS, CHOICES, LISTS, SIM_HOLDERS, ReferralForm
+from lending.referrals import STATES
 
 Schema = Mapping[str, Any]
 VERSION = "1.0"
@@ -43,6 +44,10 @@ def _text(longest: int, shortest: int = 0, about: str = "", pattern: str = "") -
     return found
 
 
+def _any_of(words: Mapping[str, str]) -> Schema:
+    return {"type": "array", "items": _one_of(words), "uniqueItems": True}
+
+
 def _one_of(words: Mapping[str, str]) -> Schema:
     meaning = "; ".join(f"`{key}`: {said}" for key, said in words.items())
     return {"type": "string", "enum": list(words), "description": meaning}
@@ -64,14 +69,18 @@ REFERRAL_FIELDS: Mapping[str, Schema] = {
     "adults": {"type": "integer", "minimum": 1, "maximum": 20},
     "children": _CHILDREN,
     **{name: _one_of(words) for name, words in CHOICES.items()},
+    **{name: _any_of(words) for name, words in LISTS.items()},
+    "sim_holder": _one_of(SIM_HOLDERS),
+    "borough": _text(9, 9, "Only where no table has the postcode: the authority's GSS code", "^E[0-9]{8}$"),
     "contact_name": _text(80, 0, "Empty where contact goes through you"),
     "contact_phone": _text(25, 0, "Empty where contact goes through you"),
     "via_partner": {"type": "boolean", "description": "Contact goes through the partner"},
     "language": _text(40, 2, "The language the household prefers"),
 }
-"""What a referral may hold; the fields without a default in `ReferralForm` must be there."""
+"""What a referral may hold."""
 
 OPTIONAL = frozenset({"contact_name", "contact_phone", "children"})
+"""What may be left out besides the fields that have a default in `ReferralForm`."""
 
 _ITEM = _object("kind device label state", kind=_ANY, device=_OR_NULL, label=_ANY, state=_one_of(loans.ITEM_STATES))
 _DEVICE = {
@@ -103,9 +112,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Referrals": _page("Referral"),
     "NewReferral": _object(
-        " ".join(
-            one.name for one in fields(ReferralForm) if one.name in REFERRAL_FIELDS and one.name not in OPTIONAL
-        ),
+        " ".join(one.name for one in fields(ReferralForm) if one.default is MISSING and one.name not in OPTIONAL),
         **REFERRAL_FIELDS,
     ),
     "Partner": _object("id name", id=_COUNT, name=_ANY),

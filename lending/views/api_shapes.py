@@ -1,13 +1,12 @@
 """From records to the JSON of the programming interface, and back; nothing is decided here."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 from sqlalchemy import select
 
 from labels.codes import pretty
-from lending import contract, paging, tables
+from lending import paging, tables
 from lending.db import Tx
 from lending.devices import DeviceLine, DevicePage
 from lending.lists import LoanLine, ReferralLine
@@ -66,13 +65,10 @@ def referral(one: Referral) -> dict[str, Any]:
 
 def form(body: Mapping[str, Any], kind: type[ReferralForm]) -> ReferralForm:
     """Return a checked body as the form that the use case takes; what may be left out is empty."""
-    empty: Mapping[str, Any] = {"contact_name": "", "contact_phone": "", "children": {}}
-    known = {one.name: one for one in fields(kind)}
-    values = {name: body.get(name, empty.get(name)) for name in contract.REFERRAL_FIELDS if name in known}
+    values: dict[str, Any] = {"contact_name": "", "contact_phone": "", "children": {}, **body}
     values["adults"] = int(values["adults"])
     values["children"] = {band: int(count) for band, count in values["children"].items()}
-    needed = {name for name, one in known.items() if one.default is MISSING and one.default_factory is MISSING}
-    assert needed <= set(values), f"the contract does not know {needed - set(values)}"
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return kind(**values)
 
 

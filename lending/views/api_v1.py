@@ -131,7 +131,8 @@ def refer(asked: Asked) -> Response:
         ref = api_tokens.answered(tx, asked.by, key, sent)
         again = ref is not None
         if ref is None:
-            ref = referrals.refer(tx, asked.by.actor, form, services.now())
+            within = services.config.region
+            ref = referrals.refer(tx, asked.by.actor, form, services.now(), route="api", within=within)
             api_tokens.remember(tx, asked.by, key, sent, ref, services.now())
         found = api_shapes.referral(referrals.get(tx, asked.by.actor, ref))
     answer = _json(found, 201)
