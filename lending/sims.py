@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
 
 from custody.errors import Reason, Refused
 from lending import loan_items, steps, tables
@@ -218,16 +219,28 @@ def holder(tx: Tx, item: int, today: date) -> str:
 
 def ending(tx: Tx, today: date, days: int = WARN_DAYS) -> list[Plan]:
     """Return the plans of SIMs that are out and end within so many days, or have ended, the first to end first."""
-    item = tables.LoanItem
-    last = select(DataPlan.item_id, func.max(DataPlan.expires).label("expires")).group_by(DataPlan.item_id).subquery()
-    query = (
-        select(DataPlan, item.loan)
-        .join(last, (last.c.item_id == DataPlan.item_id) & (last.c.expires == DataPlan.expires))
-        .join(item, item.id == DataPlan.item_id)
-        .where(item.state == "out", DataPlan.expires <= date.fromordinal(today.toordinal() + days))
-        .order_by(DataPlan.expires, DataPlan.id)
-    )
+    query = _ending(today, days).add_columns(tables.LoanItem.loan).order_by(DataPlan.expires, DataPlan.id)
     return [_seen(row, loan, today) for row, loan in tx.s.execute(query).all()]
+
+
+def ending_count(tx: Tx, today: date, days: int = WARN_DAYS) -> int:
+    """Return how many plans `ending` lists, without reading them."""
+    return tx.s.scalar(select(func.count()).select_from(_ending(today, days).subquery())) or 0
+
+
+def _ending(today: date, days: int) -> Select[DataPlan]:
+    """Select the last plan of each SIM that is out, where it ends soon."""
+    later = aliased(DataPlan)
+    after = select(later.id).where(later.item_id == DataPlan.item_id, later.expires > DataPlan.expires)
+    return (
+        select(DataPlan)
+        .join(tables.LoanItem, tables.LoanItem.id == DataPlan.item_id)
+        .where(
+            tables.LoanItem.state == "out",
+            DataPlan.expires <= date.fromordinal(today.toordinal() + days),
+            ~after.exists(),
+        )
+    )
 
 
 def add_months(day: date, months: int) -> date:

@@ -201,6 +201,12 @@ def on_day(tx: Tx, day: date) -> list[Booked]:
     return [_booked(tx, row) for row in tx.s.scalars(query).all()]
 
 
+def count_on_day(tx: Tx, day: date) -> int:
+    """Return how many households are booked for a day."""
+    query = select(func.count()).select_from(Booking).join(Slot, Slot.id == Booking.slot_id)
+    return tx.s.scalar(query.where(Slot.day == day, Booking.state == "booked")) or 0
+
+
 def address(tx: Tx, loan: str) -> str:
     """Return where a standing delivery goes; show it only where somebody asked and it is logged."""
     row = _must_stand(tx, loan)

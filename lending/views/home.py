@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, lists, loans, origins, quarantine
+from lending import auth, lists, loans, origins, quarantine, sims, slots
 from lending.db import Tx
 from lending.people import Actor
+from lending.views.words import local
 
 blueprint = Blueprint("home", __name__)
 
@@ -32,7 +34,7 @@ def home() -> ResponseReturnValue:
     """Show what waits for whoever is signed in."""
     services, by = auth.services(), auth.actor()
     with services.db.read() as tx:
-        cards = [*_office(tx, by), *_desk(tx, by), *_stock(tx, by)]
+        cards = [*_office(tx, by), *_desk(tx, by), *_tomorrow(tx, by), *_stock(tx, by)]
     return render_template("home.html", cards=cards, scans=bool(by.roles & set(SEES_DEVICES)))
 
 
@@ -67,6 +69,18 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
         yield Card(ready, "loans approved", hint, url_for("desk.listing", state="approved"), waits=ready > 0 and staff)
         hint = f"{late} past the day agreed" if late else "None late"
         yield Card(out, "loans out", hint, url_for("desk.listing", state="out"), waits=late > 0 and staff)
+
+
+def _tomorrow(tx: Tx, by: Actor) -> Iterator[Card]:
+    today = local(auth.services().now())[0].date()
+    if by.roles & {"desk", "supervisor", "volunteer"}:
+        day = today + timedelta(days=1)
+        number = slots.count_on_day(tx, day)
+        yield Card(number, "to pack for tomorrow", "What must be on the table", url_for("preparation.day", day=day))
+    if by.roles & {"desk", "supervisor"}:
+        number = sims.ending_count(tx, today)
+        hint = f"Within {sims.WARN_DAYS} days: renew or end"
+        yield Card(number, "SIMs end soon", hint, url_for("sims.listing"), waits=number > 0)
 
 
 def _stock(tx: Tx, by: Actor) -> Iterator[Card]:
