@@ -13,16 +13,20 @@ Rules:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, Table, and_, case, delete, func, or_, select, update
 
-from lending import schema, tables
+from lending import access_log, schema, tables
 from lending.closed_cases import keep_count
 from lending.db import Tx
+from lending.errors import refused
+from lending.people import Actor, need
 from lending.privacy_tables import RetentionRun
 from lending.privacy_words import CLOCKS
 
+BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anything that is kept: rows without a household are not erased with one."""
 LONG_WAIT = timedelta(days=365)
 """A referral that waits longer is reported: a person should decline it, and then its clock runs."""
 
@@ -124,7 +128,7 @@ def run(tx: Tx, now: datetime, *, dry: bool = False) -> Report:
     """
     counts: dict[str, int] = {}
     for eraser in ERASERS:
-        for name, number in _erase(tx, eraser, now, dry=dry).items():
+        for name, number in _erase(tx, eraser, _ends(eraser.clock, now), dry=dry).items():
             counts[name] = counts.get(name, 0) + number
     cases = _cases(tx, now, dry=dry)
     waiting = tables.ReferralRow
@@ -135,6 +139,34 @@ def run(tx: Tx, now: datetime, *, dry: bool = False) -> Report:
         tx.s.add(RetentionRun(at=now, counts={**report.counts, "closed cases": cases}))
         tx.s.flush()
     return report
+
+
+def erase_now(tx: Tx, referral: str, by: Actor, now: datetime) -> Mapping[str, int]:
+    """Erase a household at once because it asks (UK GDPR Article 17), and return what that was. Data-protection lead.
+
+    Everything that the nightly run would erase in the end; the statistic and a line in the log stay. Raises
+    `Refused`: `role`, `unknown-referral`, `not-ended` while a loan is open or nobody has decided.
+    """
+    need(by, "data-protection")
+    if tx.s.get(tables.ReferralRow, referral) is None:
+        raise refused("unknown-referral", f"there is no referral {referral[:20]!r}", referral)
+    found = ended().subquery()
+    if tx.s.scalar(select(func.count()).select_from(found).where(found.c.ref == referral)) == 0:
+        raise refused(
+            "not-ended",
+            "their loan is open, or nobody has decided yet: take the device back, or decline, first",
+            referral,
+        )
+    loans = select(tables.LoanRow.ref).where(tables.LoanRow.referral == referral)
+    ends = Ends(BEFORE_ALL, select(tables.ReferralRow.ref).where(tables.ReferralRow.ref == referral), loans)
+    counts: dict[str, int] = {}
+    for eraser in ERASERS:
+        for name, number in _erase(tx, eraser, ends, dry=False).items():
+            if number:
+                counts[name] = counts.get(name, 0) + number
+    _close(tx, [referral])
+    access_log.log(tx, by, f"referral:{referral}", "erased", "request", now)
+    return counts
 
 
 def runs(tx: Tx, most: int = 30) -> list[Report]:
@@ -172,9 +204,9 @@ def _ends(clock: str, now: datetime) -> Ends:
     return Ends(before, gone, loans)
 
 
-def _erase(tx: Tx, eraser: Eraser, now: datetime, *, dry: bool) -> Mapping[str, int]:
+def _erase(tx: Tx, eraser: Eraser, ends: Ends, *, dry: bool) -> Mapping[str, int]:
     table = _t(eraser.table)
-    over = eraser.over(_ends(eraser.clock, now))
+    over = eraser.over(ends)
     if not eraser.empty:
         number = tx.s.scalar(select(func.count()).select_from(table).where(over)) or 0
         if number and not dry:
@@ -193,14 +225,20 @@ def _erase(tx: Tx, eraser: Eraser, now: datetime, *, dry: bool) -> Mapping[str, 
 
 def _cases(tx: Tx, now: datetime, *, dry: bool) -> int:
     refs = list(tx.s.scalars(_ends("case", now).referrals))
-    if dry or not refs:
-        return len(refs)
+    if not dry:
+        _close(tx, refs)
+    return len(refs)
+
+
+def _close(tx: Tx, refs: Sequence[str]) -> None:
+    """Count these households and delete their referrals."""
+    if not refs:
+        return
     when = {row[0]: row[1] for row in tx.s.execute(ended())}
     keep_count(tx, {ref: when[ref] for ref in refs})
     for start in range(0, len(refs), 500):
         tx.s.execute(delete(tables.ReferralRow).where(tables.ReferralRow.ref.in_(refs[start : start + 500])))
     tx.s.expire_all()
-    return len(refs)
 
 
 def _t(name: str) -> Table:

@@ -7,7 +7,17 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from custody.errors import Refused
-from lending import auth, breaches, closed_cases, complaints, data_agreements, forms, retention, subject_access
+from lending import (
+    auth,
+    breaches,
+    closed_cases,
+    complaints,
+    contacts,
+    data_agreements,
+    forms,
+    retention,
+    subject_access,
+)
 from lending.views import refusals
 from lending.views.papers import read_words
 
@@ -222,6 +232,22 @@ def give(ref: str) -> ResponseReturnValue:
     reply.headers["Content-Type"] = "application/zip"
     reply.headers["Content-Disposition"] = f"attachment; filename={ref}.zip"
     return reply
+
+
+@blueprint.post("/privacy/access/<ref>/erase")
+@auth.roles(*LEAD)
+def erase(ref: str) -> ResponseReturnValue:
+    """Erase a household at once, because it asks; only after its loan is over, and confirmed by a tick."""
+    services = auth.services()
+    refusals.doing("This household cannot be erased now", url_for("registers.access"), "Go back to subject access")
+    if request.form.get("sure") != "yes":
+        problems = [forms.Problem("sure", f"Tick that {ref} is to be erased for good", f"sure-{ref}")]
+        return render_template("subject_access.html", found=[ref], problems=problems, wanted=""), 422
+    with services.db.transaction() as tx:
+        retention.erase_now(tx, ref, auth.actor(), services.now())
+    contacts.forget_log(services.db.engine)
+    flash(f"Everything about {ref} is erased. A statistic that names nobody and a line in the log stay.")
+    return redirect(url_for("registers.access"), 303)
 
 
 def _moment(day: date | None, now: datetime) -> datetime:

@@ -140,5 +140,18 @@ def test_the_record_of_processing_is_a_file_with_a_row_for_every_field(town: Tow
     assert lines[0].startswith("People,Data,Purpose")
 
 
+def test_a_household_is_erased_only_when_it_is_ticked_and_its_loan_is_over(town: Town) -> None:
+    lead = town.browser("data-protection")
+    found = lead.post("/privacy/access", wanted="HH-211")
+    assert town.waiting in text(found)
+    path = f"/privacy/access/{town.waiting}/erase"
+    assert lead.post(path).status_code == 422
+    assert lead.post(path, sure="yes").status_code == 409
+    with town.house.db.transaction() as tx:
+        referrals.decline(tx, town.waiting, town.house.desk, town.house.tick())
+    assert "is erased" in text(lead.post(path, sure="yes"))
+    assert lead.post("/privacy/access", wanted="HH-211").status_code == 422
+
+
 def test_a_paper_that_does_not_exist_is_not_found(town: Town) -> None:
     assert town.browser("auditor").get("/privacy/papers/secret").status_code == 404

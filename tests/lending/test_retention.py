@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from lending import loans, privacy, referrals, retention, schema, tables
+from custody.errors import Refused
+from lending import loans, people, privacy, referrals, retention, schema, tables
 from lending.closed_cases import cases
 from lending.db import Database
 from lending.privacy_tables import AccessLogRow, ClosedCase, ComplaintRow, RetentionRun
@@ -132,6 +133,24 @@ def test_what_was_looked_at_complained_of_and_begun_ends_by_its_own_clock(house:
     report = night(house.db, now + 731 * DAY)
     assert (report.counts["access_log"], report.counts["complaint.sealed"]) == (1, 1)
     assert count(house.db, "complaint") == 1
+
+
+def test_a_household_that_asks_is_erased_at_once_when_its_loan_is_over(house: House) -> None:
+    with house.db.transaction() as tx:
+        made = people.create_account(tx, "lead@example.org", "Lea", ["data-protection"], None, house.now)
+        lead = people.actor(tx, made.id)
+    assert lead is not None
+    loan, other = closed_loan(house), house.new_loan()
+    with house.db.transaction() as tx:
+        refs = dict(tx.s.execute(select(tables.LoanRow.ref, tables.LoanRow.referral)).all())
+        with pytest.raises(Refused, match="take the device back"):
+            retention.erase_now(tx, str(refs[other]), lead, house.tick())
+        with pytest.raises(Refused, match="data-protection"):
+            retention.erase_now(tx, str(refs[loan]), house.desk, house.tick())
+        assert retention.erase_now(tx, str(refs[loan]), lead, house.tick())["referral.contact"] == 1
+    with house.db.read() as tx:
+        assert list(tx.s.scalars(select(tables.ReferralRow.ref))) == [refs[other]]
+        assert (cases(tx), tx.s.scalars(select(AccessLogRow.what)).all()) == (1, ["erased"])
 
 
 def test_the_report_of_every_night_is_kept(house: House) -> None:

@@ -238,6 +238,7 @@ WHO: Mapping[str, set[str] | str] = {
     "registers.access": {"data-protection"},
     "registers.find_household": {"data-protection"},
     "registers.give": {"data-protection"},
+    "registers.erase": {"data-protection"},
     "privacy.ask": DESK | {"data-protection"},
     "privacy.reveal": DESK | {"data-protection"},
     "privacy.looks": {"data-protection"},
