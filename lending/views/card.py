@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from custody.errors import Refused
-from lending import auth, cards, inbound, messages, recipients, tables
+from lending import auth, card_words, cards, inbound, messages, recipients, tables
 from lending.db import Tx
 from lending.message_tables import MessageRow
 from lending.views.messages import post
@@ -73,8 +73,11 @@ def _page(
     recall = loan is not None and tx.s.scalar(
         select(MessageRow.id).where(MessageRow.loan == loan, MessageRow.kind == "recall").limit(1)
     ) is not None  # fmt: skip
+    wanted = request.args.get("lang", "")
+    code = wanted if wanted in card_words.AUTONYMS else language_of(tx, loan)
     shown = render_template(
-        "card.html", known=loan is not None, token=token, done=done, wrong=wrong, recall=recall,
+        "card.html", code=code, _=card_words.speaker(code), names=card_words.AUTONYMS,
+        rtl=recipients.RIGHT_TO_LEFT, known=loan is not None, token=token, done=done, wrong=wrong, recall=recall,
         texts=messages.settings(tx), sender=post().config.sender,
     )  # fmt: skip
     return shown, 404 if loan is None else 422 if wrong else 200

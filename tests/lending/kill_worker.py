@@ -161,9 +161,12 @@ def _fence(db: Database) -> int:
 
 
 def _wait_for_work(db: Database, before: int, rng: random.Random) -> None:
-    """Wait until the new worker is in office, then a moment more: the kill falls anywhere in its work."""
-    ends = time.monotonic() + 60
-    while _fence(db) == before:
+    """Wait until the new worker has taken a message, then a moment more: the kill falls anywhere in its work."""
+    ends = time.monotonic() + 120
+    while True:
+        with db.read() as tx:
+            if tx.s.scalar(select(MessageRow.id).where(MessageRow.fence > before).limit(1)) is not None:
+                break
         if time.monotonic() > ends:
             raise TimeoutError("the worker does not start")
         time.sleep(0.002)
