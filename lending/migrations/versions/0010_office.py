@@ -222,6 +222,7 @@ def _indexes() -> None:
     for table in COUNTED:
         op.create_index(f"ix_{table}_order", table, ["created_at", "ref"], unique=False)
         op.create_index(f"ix_{table}_state_order", table, ["state", "created_at", "ref"], unique=False)
+    op.create_index("ix_referral_partner_order", "referral", ["partner_id", "created_at", "ref"], unique=False)
     op.create_index("ix_loan_state_due", "loan", ["state", "due"], unique=False)
 
 
