@@ -36,7 +36,7 @@ def begin(tx: Tx, by: Actor, answers: Mapping[str, str], now: datetime) -> str:
     """Start a draft and return its random name. Raises `Refused`: `role`, `drafts` (too many)."""
     need(by, "partner", "desk")
     forget_old(tx, now)
-    held = tx.s.scalar(select(func.count()).where(ReferralDraft.account_id == by.account_id)) or 0
+    held = count(tx, by)
     if held >= MOST:
         raise refused("drafts", f"you have {held} referrals begun; send or delete some of them first")
     name = secrets.token_urlsafe(12)
@@ -73,6 +73,11 @@ def mine(tx: Tx, by: Actor) -> list[Draft]:
         .order_by(ReferralDraft.saved_at.desc(), ReferralDraft.id)
     )
     return [_opened(tx, row) for row in tx.s.scalars(query)]
+
+
+def count(tx: Tx, by: Actor) -> int:
+    """Return how many drafts of one's own there are."""
+    return tx.s.scalar(select(func.count()).where(ReferralDraft.account_id == by.account_id)) or 0
 
 
 def forget_old(tx: Tx, now: datetime) -> int:

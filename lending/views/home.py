@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from lending import auth, lists, loans, origins, quarantine, sims, slots
+from lending import auth, drafts, lists, loans, origins, quarantine, sims, slots
 from lending.db import Tx
 from lending.people import Actor
 from lending.views.words import local
@@ -56,6 +56,10 @@ def _desk(tx: Tx, by: Actor) -> Iterator[Card]:
         decides = bool(by.roles & {"desk", "supervisor"})
         here = url_for("partners.listing", state="waiting")
         yield Card(waiting, "referrals waiting", hint, here, waits=waiting > 0 and decides)
+    if by.roles & {"desk", "partner"}:
+        begun = drafts.count(tx, by)
+        if begun:
+            yield Card(begun, "referrals begun", "Not sent yet: go on", url_for("refer.start"), waits=True)
     if by.roles & {"desk", "supervisor", "volunteer"}:
         back = len(loans.awaiting_receipt(tx))
         here = url_for("desk.receive")

@@ -106,7 +106,8 @@ def refer_page_by_page(page: Page, *, mistakes: bool = True) -> Iterator[str]:
 
 
 def answer_page(page: Page, asked: str) -> None:
-    """Answer one question page, as a person would."""
+    """Answer one question page, as a person would: once it is there as a whole."""
+    page.wait_for_load_state("load")
     for name, answer in ANSWERS[asked].items():
         for value in [answer] if isinstance(answer, str) else answer:
             options = page.locator(f'[name="{name}"][value="{value}"]')

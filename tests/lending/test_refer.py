@@ -110,6 +110,7 @@ def test_a_worker_saves_comes_back_and_goes_on_where_it_stopped(town: Town) -> N
     assert "HH-900" in listed
     assert re.search(r"\d+ questions left", listed)
     again = town.browser("partner")
+    assert "referrals begun" in text_of(again, "/")
     assert f"/referrals/drafts/{name}/place" in text_of(again, "/referrals/new"), "the first open question"
     assert 'value="L1 8JQ"' in text_of(again, f"/referrals/drafts/{name}/postcode")
 
