@@ -66,8 +66,12 @@ def append(tx: Tx, kind: str, subject: str, body: Mapping[str, Any], now: dateti
     return admission.event
 
 
-def ingest(tx: Tx, envelope: bytes, now: datetime) -> Ingested:
-    """Take one envelope from another origin. Never raises for what is wrong with it: see `Ingested`."""
+def ingest(tx: Tx, envelope: bytes, now: datetime, touched: set[str] | None = None) -> Ingested:
+    """Take one envelope from another origin. Never raises for what is wrong with it: see `Ingested`.
+
+    With `touched` the caches are not made anew here: what the event speaks of is added to it, and the caller calls
+    `caches.refresh` once for all of it before the transaction ends.
+    """
     store = Store(tx)
     try:
         admission = admit(envelope, store, tx.world)
@@ -80,7 +84,7 @@ def ingest(tx: Tx, envelope: bytes, now: datetime) -> Ingested:
     writer = store.writer(event.origin)
     if writer is not None and writer.suspended:
         return Ingested("suspended", event)
-    _store(tx, envelope, admission, now)
+    _store(tx, envelope, admission, now, touched)
     return Ingested("refused" if admission.reasons else "accepted", event, admission.reasons)
 
 
@@ -144,7 +148,9 @@ def put_writer(tx: Tx, writer: Writer, now: datetime) -> None:
     tx.s.flush()
 
 
-def _store(tx: Tx, envelope: bytes, admission: Admission, now: datetime) -> None:
+def _store(
+    tx: Tx, envelope: bytes, admission: Admission, now: datetime, touched: set[str] | None = None
+) -> None:
     event, n = admission.event, next_number(tx)
     tx.s.execute(insert(tables.EventRow).values(row_of(n, envelope, event, admission.reasons, now)))
     subjects = sorted(mentions(event))
@@ -158,7 +164,10 @@ def _store(tx: Tx, envelope: bytes, admission: Admission, now: datetime) -> None
         return
     for writer in writers_after(event, Store(tx)):
         put_writer(tx, writer, now)
-    caches.refresh(tx, mentions(event))
+    if touched is None:
+        caches.refresh(tx, mentions(event))
+    else:
+        touched |= mentions(event)
 
 
 def row_of(n: int, envelope: bytes, event: Event, reasons: tuple[Reason, ...], now: datetime) -> dict[str, Any]:

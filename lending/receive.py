@@ -1,10 +1,11 @@
 """The server as stations and kiosks see it, whichever road their bytes came by (`custody.roads.ServerSide`).
 
-Each event is taken in a transaction of its own, so whatever stops a batch, the events before it are kept.
+Events are taken in portions, each event within a savepoint and the caches once per portion: whatever stops a push, the
+events before it are kept, and what was not kept is not acknowledged.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, update
@@ -13,7 +14,7 @@ from custody.chain import Head
 from custody.errors import BadEvent, SyncRefused, UnknownKey
 from custody.events import Digest, EventHash, OriginId, PublicKey
 from custody.roads import Ack, FeedPage, RefusedEvent
-from lending import badges, history, loans, origins, tables
+from lending import badges, caches, history, loans, origins, tables
 from lending.db import Database, Tx
 from lending.history import Ingested
 from lending.origins import Enrolled, EnrolRequest
@@ -23,6 +24,9 @@ LARGEST_ATTACHMENT = 64 << 20
 """Bytes of one piece of evidence."""
 
 MOST_IN_FEED = 1000
+PORTION = 50
+"""Events in one transaction: the write lock is held for a fraction of a second."""
+
 CHECKPOINT_AGE = timedelta(days=1)
 
 
@@ -44,8 +48,7 @@ class Server:
         if not known and not envelopes:
             raise UnknownKey(f"{origin} is not enrolled here; ask an administrator for a code and enrol it")
         refusals = []
-        for envelope in envelopes:
-            taken = self.take(envelope)
+        for taken in self._portions(envelopes):
             if taken.error is not None:
                 raise taken.error
             if taken.outcome == "suspended":
@@ -59,15 +62,35 @@ class Server:
 
     def take(self, envelope: bytes) -> Ingested:
         """Take one envelope in one transaction; a device received at a station closes its loan in the same one."""
-        now = self.clock()
         with self.db.transaction() as tx:
-            taken = history.ingest(tx, envelope, now)
-            if taken.outcome == "accepted" and taken.event is not None and taken.event.kind == "device.received":
-                loans.settle(tx, taken.event, now)
-            if taken.event is not None:
-                seen = update(tables.Origin).where(tables.Origin.id == taken.event.origin)
-                tx.s.execute(seen.values(last_seen=now))
-        return taken
+            return _take(tx, envelope, self.clock(), None)
+
+    def _portions(self, envelopes: Sequence[bytes]) -> Iterator[Ingested]:
+        """Take envelopes `PORTION` in a transaction; yield what became of each once it is stored."""
+        for start in range(0, len(envelopes), PORTION):
+            taken, error = self._portion(envelopes[start : start + PORTION])
+            yield from taken
+            if error is not None:
+                raise error
+
+    def _portion(self, envelopes: Sequence[bytes]) -> tuple[list[Ingested], Exception | None]:
+        """Take one portion up to the first envelope that stops a push, or that we fail to take: then with the error."""
+        taken: list[Ingested] = []
+        touched, now = set[str](), self.clock()
+        with self.db.transaction() as tx:
+            for envelope in envelopes:
+                try:
+                    with tx.s.begin_nested():
+                        mine = set[str]()
+                        taken.append(_take(tx, envelope, now, mine))
+                except Exception as error:  # noqa: BLE001 (raised by the caller, once what came before is committed)
+                    caches.refresh(tx, touched)
+                    return taken, error
+                touched |= mine
+                if not taken[-1].held:
+                    break
+            caches.refresh(tx, touched)
+        return taken, None
 
     def enrol(self, code: str, request: EnrolRequest) -> Enrolled:
         """Enrol a machine with its one-time code. Raises `Refused`; see `origins.enrol`."""
@@ -154,3 +177,14 @@ class Server:
         with self.db.read() as tx:
             head = Store(tx).head(origin)
             return Head(head.seq, EventHash(head.hash)), tx.s.scalar(select(func.max(tables.EventRow.n))) or 0
+
+
+def _take(tx: Tx, envelope: bytes, now: datetime, touched: set[str] | None) -> Ingested:
+    """Take one envelope; a device that a station received closes its loan in the same transaction."""
+    taken = history.ingest(tx, envelope, now, touched)
+    if taken.outcome == "accepted" and taken.event is not None and taken.event.kind == "device.received":
+        loans.settle(tx, taken.event, now)
+    if taken.event is not None:
+        seen = update(tables.Origin).where(tables.Origin.id == taken.event.origin)
+        tx.s.execute(seen.values(last_seen=now))
+    return taken
