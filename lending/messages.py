@@ -4,6 +4,7 @@ Whoever is not sure that a household may be written to need not decide it here: 
 and a way that is not safe is not offered. `lending.reminders` sends what is due by itself.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ DESK = ("desk", "supervisor")
 READERS = ("desk", "supervisor", "data-protection")
 LONGEST_TEXT = 400
 PAGE = 200
+WORD = re.compile(r"\w+")
 MANUAL_LIFE = timedelta(days=3)
 KEEP = timedelta(days=90)
 """How long what a message said and to whom stays readable; afterwards only when, how and what became of it."""
@@ -271,9 +273,9 @@ def _wrong_text(words: str, home: recipients.Household) -> list[Reason]:
         reasons.append(Reason("form", "Write what the household should read", "text"))
     if len(words) > LONGEST_TEXT:
         reasons.append(Reason("form", f"The text has {len(words)} characters; {LONGEST_TEXT} is the most", "text"))
-    named = [text for text in home.private for word in text.split() if len(word) > 3 and word.casefold() in
-             words.casefold().split()]  # fmt: skip
-    if named or any("".join(text.split()).casefold() in "".join(words.split()).casefold() for text in home.private):
+    said_words, run_together = set(WORD.findall(words.casefold())), "".join(words.split()).casefold()
+    parts = {part for text in home.private for part in WORD.findall(text.casefold()) if len(part) >= 3}
+    if parts & said_words or any("".join(text.split()).casefold() in run_together for text in home.private):
         said = "Leave out name, number and postcode: somebody else may read this telephone"
         reasons.append(Reason("form", said, "text"))
     return reasons
