@@ -1,5 +1,6 @@
 // Passkeys need a script: the browser's own call has no form. This file makes that call for the one form on the page
-// that asks for it, puts the answer into the form and sends it. Nothing else happens here; the server decides.
+// that asks for it, puts the answer into the form and sends it. Nothing else happens here; the server decides. Where this
+// file does not run, the form stays hidden and the page says why.
 
 const form = document.querySelector("form[data-passkey]");
 
@@ -55,6 +56,7 @@ const described = (credential) => ({
 
 if (form && window.PublicKeyCredential) {
   form.hidden = false;
+  document.querySelectorAll("[data-passkey-missing]").forEach((one) => { one.hidden = true; });
   const problem = form.querySelector("[data-passkey-problem]");
   form.addEventListener("submit", async (event) => {
     if (form.elements.answer.value) return;
@@ -70,6 +72,4 @@ if (form && window.PublicKeyCredential) {
         error.name === "InvalidStateError" ? form.dataset.twice || form.dataset.failed : form.dataset.failed;
     }
   });
-} else if (form) {
-  document.querySelectorAll("[data-passkey-missing]").forEach((one) => { one.hidden = false; });
 }
