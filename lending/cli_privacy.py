@@ -24,9 +24,11 @@ def add(verb: Verb) -> None:
 def erase(args: argparse.Namespace, config: Config) -> Said:
     """Run the nightly erasure and say what it did."""
     db = open_database(config)
-    with db.transaction() as tx:
-        report = retention.run(tx, datetime.now(UTC), dry=args.dry_run)
-    if not report.dry:
+    if args.dry_run:
+        with db.read() as tx:
+            report = retention.run(tx, datetime.now(UTC), dry=True)
+    else:
+        report = retention.night(db, datetime.now(UTC))
         contacts.forget_log(db.engine)
     db.close()
     data = {"dry_run": report.dry, "at": report.at, "erased": dict(report.counts), "closed_cases": report.cases,

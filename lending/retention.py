@@ -8,7 +8,8 @@ Rules:
   reason for an exception are gone; after the case's time a row of `closed_case` is written and the referral deleted.
   The loan stays, in the history of its devices, and leads to nobody;
 - each table's periods are those of `lending.privacy`; nothing here has a number of days of its own;
-- everything of one night happens in one transaction, or nothing; a second run the same night finds nothing.
+- what goes together goes in one transaction, or not at all; at most `BATCH` households in one, so that others wait for
+  seconds at most. Killed, the next run goes on; a second run the same night finds nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +20,14 @@ from sqlalchemy import ColumnElement, Select, Table, and_, case, delete, func, o
 
 from lending import access_log, schema, tables
 from lending.closed_cases import keep_count
-from lending.db import Tx
+from lending.db import Database, Tx
 from lending.errors import refused
 from lending.people import Actor, need
 from lending.privacy_tables import RetentionRun
 from lending.privacy_words import CLOCKS
 
+BATCH = 250
+"""Households that become a statistic in one transaction: about a second."""
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 """Before anything that is kept: rows without a household are not erased with one."""
 LONG_WAIT = timedelta(days=365)
@@ -113,6 +116,7 @@ ERASERS: Sequence[Eraser] = (
     Eraser("session", "technical", _older("session", "expires_at"), ROW),
     Eraser("account_link", "technical", _older("account_link", "expires_at"), ROW),
     Eraser("sign_in_link", "technical", _older("sign_in_link", "expires_at"), ROW),
+    Eraser("donor_visit", "technical", _older("donor_visit", "expires_at"), ROW),
     Eraser("sign_in_step", "technical", _older("sign_in_step", "expires_at"), ROW),
     Eraser("address_change", "technical", _older("address_change", "expires_at"), ROW),
     Eraser("sign_in_attempt", "technical", _older("sign_in_attempt", "at"), ROW),
@@ -121,8 +125,22 @@ ERASERS: Sequence[Eraser] = (
 """A part that keeps personal data adds its line. The referral itself comes last, with its statistics (`_cases`)."""
 
 
+def night(db: Database, now: datetime) -> Report:
+    """Erase everything that has had its time, in as many transactions as it takes, and return what that was."""
+    counts: dict[str, int] = {}
+    cases = 0
+    while True:
+        with db.transaction() as tx:
+            report = run(tx, now)
+        cases += report.cases
+        for name, number in report.counts.items():
+            counts[name] = counts.get(name, 0) + number
+        if report.cases < BATCH:
+            return Report(now, counts, cases, report.long_waiting, False)
+
+
 def run(tx: Tx, now: datetime, *, dry: bool = False) -> Report:
-    """Erase what has had its time and return what that was; `dry` only counts. One transaction, which the caller has.
+    """Erase what has had its time and return what that was; `dry` only counts. At most `BATCH` households at a time.
 
     Raises nothing of its own: what cannot be erased is an error that undoes the whole night.
     """
@@ -224,7 +242,8 @@ def _erase(tx: Tx, eraser: Eraser, ends: Ends, *, dry: bool) -> Mapping[str, int
 
 
 def _cases(tx: Tx, now: datetime, *, dry: bool) -> int:
-    refs = list(tx.s.scalars(_ends("case", now).referrals))
+    wanted = _ends("case", now).referrals
+    refs = list(tx.s.scalars(wanted if dry else wanted.limit(BATCH)))
     if not dry:
         _close(tx, refs)
     return len(refs)
@@ -234,10 +253,9 @@ def _close(tx: Tx, refs: Sequence[str]) -> None:
     """Count these households and delete their referrals."""
     if not refs:
         return
-    when = {row[0]: row[1] for row in tx.s.execute(ended())}
-    keep_count(tx, {ref: when[ref] for ref in refs})
-    for start in range(0, len(refs), 500):
-        tx.s.execute(delete(tables.ReferralRow).where(tables.ReferralRow.ref.in_(refs[start : start + 500])))
+    of_these = tables.ReferralRow.ref.in_(refs)
+    keep_count(tx, {row[0]: row[1] for row in tx.s.execute(ended().where(of_these))})
+    tx.s.execute(delete(tables.ReferralRow).where(of_these).execution_options(synchronize_session=False))
     tx.s.expire_all()
 
 

@@ -153,6 +153,18 @@ def test_a_household_that_asks_is_erased_at_once_when_its_loan_is_over(house: Ho
         assert (cases(tx), tx.s.scalars(select(AccessLogRow.what)).all()) == (1, ["erased"])
 
 
+def test_a_long_backlog_goes_in_batches_that_each_stand_by_themselves(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    with house.db.transaction() as tx:
+        for _ in range(7):
+            referrals.decline(tx, referrals.refer(tx, house.partner, FORM, house.tick()), house.desk, house.tick())
+    report = retention.night(house.db, house.now + 400 * DAY)
+    assert (report.cases, report.counts["referral.contact"], count(house.db, "referral")) == (7, 7, 0)
+    assert count(house.db, "retention_run") == 3
+
+
 def test_the_report_of_every_night_is_kept(house: House) -> None:
     closed_loan(house)
     night(house.db, house.now + 100 * DAY)
