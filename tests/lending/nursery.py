@@ -77,7 +77,7 @@ def _grow_up(line: str) -> None:
     data = json.loads(line)
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.execv = _without_reading_it_all_again
+    os.execv = _without_reading_it_all_again  # type: ignore[assignment]
     quiet = os.open(os.devnull, os.O_RDWR)
     for handle in (0, 1):
         os.dup2(quiet, handle)
