@@ -21,6 +21,7 @@ def listing() -> ResponseReturnValue:
 
 @blueprint.post("/tokens")
 @auth.roles("administrator")
+@auth.recent
 def make() -> ResponseReturnValue:
     """Make a token and show it, once."""
     services, form = auth.services(), request.form

@@ -21,6 +21,7 @@ def listing() -> ResponseReturnValue:
 
 @blueprint.post("/webhooks")
 @auth.roles("administrator")
+@auth.recent
 def register() -> ResponseReturnValue:
     """Register an address and show its secret, once."""
     services, url = auth.services(), forms.text(request.form, "url")

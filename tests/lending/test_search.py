@@ -60,7 +60,8 @@ def test_a_partner_finds_its_own_and_nothing_else(town: Town) -> None:
 
 def test_a_volunteer_finds_no_household_and_an_auditor_no_referral(town: Town) -> None:
     for role in ("volunteer", "auditor"):
-        assert "Nothing" in town.browser(role).get("/search?q=HH-211").get_data(as_text=True), role
+        for typed in ("HH-211", town.loan, town.waiting):
+            assert "Nothing" in town.browser(role).get(f"/search?q={typed}").get_data(as_text=True), (role, typed)
 
 
 def test_a_badge_in_the_search_box_is_not_repeated(town: Town) -> None:
