@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 CLIENT, SECRET = "kitbank-client", "the council's secret"
@@ -85,6 +85,13 @@ class TownHall:
         return jwt.encode(dict(header), dict(said), self.signs_with or self.key, algorithms=[header["alg"]])
 
 
+class Quiet(WSGIRequestHandler):
+    """Writes no line per request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def open_town_hall(now: int) -> Iterator[TownHall]:
     """Serve a council's sign-in on loopback."""
@@ -94,8 +101,7 @@ def open_town_hall(now: int) -> Iterator[TownHall]:
     def app(request: Request) -> Response:
         return made.answer(request)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.RequestHandlerClass.log_request = lambda *_: None  # type: ignore[method-assign,assign]
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     made.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
