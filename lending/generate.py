@@ -196,13 +196,13 @@ class _Life:
         self._bench("device.registered", self.code, body)
 
     def make_ready(self, after: EventHash | None, *, wipe: bool = True) -> None:
-        inside = {"device": self.code, "after": after, "media": [self.disk.to_json()], "hardware": {},
-                  "snapshot": DIGEST}  # fmt: skip
+        inside: dict[str, Any] = {"device": self.code, "after": after, "media": [self.disk.to_json()], "hardware": {},
+                                  "snapshot": DIGEST}  # fmt: skip
         self._bench("device.inventoried", self.code, inside)
         tested = {"device": self.code, "after": after, "results": {"electrical": "pass"}, "grade": "B", "who": WHO}
         self._bench("device.tested", self.code, tested)
         if wipe:
-            body = {"after": after, "device": self.code, "medium": self.disk.to_json(), "profile": "clear",
+            body: dict[str, Any] = {"after": after, "device": self.code, "medium": self.disk.to_json(), "profile": "clear",
                     "profile_digest": DIGEST, "evidence": DIGEST, "outcome": "DONE", "claim": "clear",
                     "rules": "practice", "who": WHO, "exceptions": []}  # fmt: skip
             self._bench("medium.wiped", self.disk.id, body)
