@@ -202,9 +202,11 @@ class _Life:
         tested = {"device": self.code, "after": after, "results": {"electrical": "pass"}, "grade": "B", "who": WHO}
         self._bench("device.tested", self.code, tested)
         if wipe:
-            body: dict[str, Any] = {"after": after, "device": self.code, "medium": self.disk.to_json(), "profile": "clear",
-                    "profile_digest": DIGEST, "evidence": DIGEST, "outcome": "DONE", "claim": "clear",
-                    "rules": "practice", "who": WHO, "exceptions": []}  # fmt: skip
+            body: dict[str, Any] = {
+                "after": after, "device": self.code, "medium": self.disk.to_json(), "profile": "clear",
+                "profile_digest": DIGEST, "evidence": DIGEST, "outcome": "DONE", "claim": "clear",
+                "rules": "practice", "who": WHO, "exceptions": [],
+            }  # fmt: skip
             self._bench("medium.wiped", self.disk.id, body)
 
     def leave(self, loan: str, policy: dict[str, Any]) -> Event:
