@@ -45,3 +45,12 @@ def test_what_is_sealed_in_the_database_is_said_to_be_sealed() -> None:
 
 def test_consent_is_nobodys_basis() -> None:
     assert "consent" not in privacy.BASES
+
+
+@pytest.mark.parametrize("name", privacy.CLOCKS)
+def test_what_the_notice_says_of_a_clock_is_what_the_erasure_counts(name: str) -> None:
+    said = {7: "7 days", 30: "30 days", 90: "90 days", 365: "12 months", 730: "2 years"}
+    clock = privacy.CLOCKS[name]
+    assert clock.nightly == (clock.days is not None)
+    if clock.days is not None:
+        assert clock.words.startswith(said[clock.days])
