@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from custody.errors import Reason, Refused
-from custody.rules import state_of, why_not_lendable
+from custody.rules import why_not_lendable
 from lending import holds, loans, tables
 from lending.caches import state_word
 from lending.db import Tx
@@ -70,13 +70,12 @@ def refusal(mode: Mode, reasons: tuple[Reason, ...]) -> Verdict:
 
 
 def _receive(tx: Tx, mode: Mode, code: str, slip: str | None, by: Actor, now: datetime) -> Verdict:
-    before = state_of(facts_about(tx, code), code)
     event = loans.take_back(tx, code, by, now, NOT_LOOKED_AT)
     row = tables.EventRow
     query = select(row.hash).where(row.kind == "loan.closed", row.origin == tx.server, row.seq == event.seq + 1)
     closing = tx.s.scalar(query)
-    loan = f"Loan {before.loan}: returned. " if closing else ""
-    old = "The slip is of an older loan. " if slip and slip != before.exit else ""
+    loan = f"Loan {event.body['loan']}: returned. " if closing else ""
+    old = "The slip is of an older loan. " if slip and slip != event.body["after"] else ""
     return Verdict("yes", "Received", f"{loan}{old}Next: the bench wipes it.", event.hash, closing)
 
 
