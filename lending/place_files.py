@@ -45,6 +45,8 @@ CODE_POINT = ("postcode", "", "", "", "", "", "", "", "authority", "ward")
 DATA_MEMBER = re.compile(r"(?i)(?:^|/)(?:(?:ONSPD|NSPL)\w*_UK|[a-z]{1,2})\.csv$")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 NAMED = re.compile(r"(ONSPD|NSPL)\w*?_(" + "|".join(MONTHS) + r")[A-Z]*_(20\d\d)", re.IGNORECASE)
+BYGONE = re.compile(r"(NPT|GIR)[0-9][A-Z]{2}")
+"""Postcodes of no usual shape that the directories still list: Newport's before 1984, and a bank's."""
 MISSING = frozenset({"", "nan", "none"})
 
 
@@ -209,6 +211,8 @@ def _named(cells: Sequence[str], layout: Sequence[str]) -> Mapping[str, str]:
 def place_line(name: str, number: int, row: Mapping[str, str]) -> PlaceLine | BadRow | None:
     """Judge one row of a postcode file; None for a postcode that no authority is given for (Isle of Man, ended)."""
     parts = split(row.get("postcode", ""))
+    if parts is None and BYGONE.fullmatch("".join(row.get("postcode", "").upper().split())):
+        return None
     if parts is None:
         return BadRow(name, number, "postcode", row.get("postcode", ""), "is not a postcode, for example L1 8JQ")
     codes: dict[str, str | None] = {}

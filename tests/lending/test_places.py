@@ -164,6 +164,12 @@ def test_every_wrong_row_is_named_and_nothing_is_imported(db: Database, write: W
     assert (done.rows, done.error_count, count(db)) == (1, 2, 1)
 
 
+def test_postcodes_that_no_longer_have_the_usual_shape_are_no_mistake(db: Database, write: Write) -> None:
+    newport = ("NPT 0BA", "NPT 0BA", "NPT 0BA", "198001", "198401", "W06000022", "W05001024", "W01001590", "9")
+    done = take(db, write([TOWN, newport]))
+    assert (done.rows, done.left_out, done.error_count) == (1, 1, 0)
+
+
 def test_an_older_edition_does_not_replace_a_newer_one(db: Database, write: Write) -> None:
     take(db, write([TOWN]))
     older = write([(*TOWN[:5], "E08000011", *TOWN[6:])], name="ONSPD_FEB_2024_UK.csv")
