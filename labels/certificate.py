@@ -7,7 +7,7 @@ has its own band and a word across every page. The document says its title and l
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -23,6 +23,8 @@ from reportlab.platypus import (
     Flowable,
     Frame,
     KeepTogether,
+    NextPageTemplate,
+    PageBreak,
     PageTemplate,
     Paragraph,
     Spacer,
@@ -70,24 +72,41 @@ class Paper:
 
 def render(paper: Paper) -> bytes:
     """Return the certificate as a PDF of as many pages as it needs."""
+    return render_all([paper], paper.title, paper.foot)
+
+
+def render_all(papers: Sequence[Paper], title: str, subject: str) -> bytes:
+    """Return several certificates as one PDF, each from a new page on, with its own band and foot.
+
+    Raises ValueError when there are none.
+    """
+    if not papers:
+        raise ValueError("a PDF needs at least one certificate")
     out, letters = io.BytesIO(), face()
-    look = _Look(letters, TONES[paper.tone])
     frame = Frame(MARGIN, 17 * mm, WIDTH, A4[1] - 17 * mm - BAND - 5 * mm, 0, 0, 0, 0)
     document = BaseDocTemplate(
         out,
         pagesize=A4,
-        title=paper.title,
-        author=paper.organisation,
-        subject=paper.foot,
-        lang=paper.language,
+        title=title,
+        author=papers[0].organisation,
+        subject=subject,
+        lang=papers[0].language,
         invariant=1,
     )
-    document.addPageTemplates(PageTemplate("page", [frame], onPage=lambda canvas, _: _dress(canvas, paper, look)))
-    story: list[Flowable] = [_box(paper, look), Spacer(1, 3 * mm)]
-    for part in paper.parts:
-        story += _part(part, look)
+    story: list[Flowable] = []
+    for number, paper in enumerate(papers):
+        look = _Look(letters, TONES[paper.tone])
+        document.addPageTemplates(PageTemplate(f"page{number}", [frame], onPage=_dresser(paper, look)))
+        story += [NextPageTemplate(f"page{number}"), PageBreak()] if number else []
+        story += [_box(paper, look), Spacer(1, 3 * mm)]
+        for part in paper.parts:
+            story += _part(part, look)
     document.build(story, canvasmaker=_Counted)
     return out.getvalue()
+
+
+def _dresser(paper: Paper, look: "_Look") -> Callable[[Canvas, Any], None]:
+    return lambda canvas, _: _dress(canvas, paper, look)
 
 
 class _Look:

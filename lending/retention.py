@@ -116,6 +116,7 @@ ERASERS: Sequence[Eraser] = (
     Eraser("session", "technical", _older("session", "expires_at"), ROW),
     Eraser("account_link", "technical", _older("account_link", "expires_at"), ROW),
     Eraser("sign_in_link", "technical", _older("sign_in_link", "expires_at"), ROW),
+    Eraser("donor_visit", "technical", _older("donor_visit", "expires_at"), ROW),
     Eraser("sign_in_step", "technical", _older("sign_in_step", "expires_at"), ROW),
     Eraser("address_change", "technical", _older("address_change", "expires_at"), ROW),
     Eraser("sign_in_attempt", "technical", _older("sign_in_attempt", "at"), ROW),

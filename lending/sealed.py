@@ -42,6 +42,8 @@ COLUMNS: Sequence[Column] = (
     Column("one_time_code", "sealed", "one-time-code", "account_id"),
     Column("council", "sealed", "council", "issuer"),
     Column("webhook_endpoint", "secret", "webhook", "id"),
+    Column("donor_pledge", "sealed", "donor-contact", "ref"),
+    Column("donor_collection", "sealed", "donor-signature", "id"),
 )
 NOT_SEALED: Mapping[str, str] = {
     "attachment.data": "evidence of stations and kiosks about devices",
