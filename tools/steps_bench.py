@@ -16,6 +16,7 @@ def server_created(scene: Scene) -> str:
     """Make a practice server: keys, world, an empty history."""
     scene.lending("init", "--world", "practice")
     scene.lending("migrate")
+    scene.lending("places", "import-default")
     return f"practice server in {scene.home / 'server'}, schema brought up to date"
 
 
