@@ -118,6 +118,9 @@ def generate(
         first = last
         left = (clock() - began) / (first - start) * max(0, devices - first)
         say(Progress(min(first, devices), devices, clock() + left))
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")  # a bulk load leaves the planner without figures
     return first - start
 
 
