@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lending import contact_keys, contacts, retention
+from lending import contact_keys, contacts, retention, webhooks
 from lending.config import Config
 from lending.opening import open_database
 
@@ -30,6 +30,8 @@ def erase(args: argparse.Namespace, config: Config) -> Said:
     else:
         report = retention.night(db, datetime.now(UTC))
         contacts.forget_log(db.engine)
+        with db.transaction() as tx:
+            webhooks.forget(tx, datetime.now(UTC))
     db.close()
     data = {"dry_run": report.dry, "at": report.at, "erased": dict(report.counts), "closed_cases": report.cases,
             "waiting_over_a_year": report.long_waiting}  # fmt: skip

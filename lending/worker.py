@@ -48,6 +48,8 @@ class Worker:
     plan: Callable[[Tx, datetime], object]
     place: str
     now: Callable[[], datetime]
+    besides: Callable[[datetime], int] = lambda now: 0
+    """What else is told to others in each round (webhooks); returns how many tries were made. Never raises."""
     fence: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -93,7 +95,7 @@ class Worker:
             claims = outbox.claim(tx, self.fence, now, self.verdict, open_, BATCH)
         for one in claims:
             self._deal_with(one)
-        return len(claims)
+        return len(claims) + self.besides(self.now())
 
     def _deal_with(self, one: Claim) -> None:
         transport = self.transports["email" if one.channel == "partner" else one.channel]

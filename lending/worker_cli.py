@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from lending import message_config, reminders, transports, worker
+from lending import message_config, reminders, transports, webhooks, worker
 from lending.config import Config
 from lending.db import Database
 from lending.opening import open_database
 from lending.reminders import ZONE, Post
 from lending.worker import Worker
 
+WEBHOOKS_AT_ONCE = 5  # a round stays shorter than the lease of the worker's office
 Said = tuple[Mapping[str, Any] | list[Any], str]
 
 
@@ -32,6 +33,7 @@ def drain(args: argparse.Namespace, config: Config) -> Said:
         one = Worker(
             db, transports.build(post.config), reminders.verdict,
             lambda tx, now: reminders.enqueue_day(tx, post, now), place, _now,
+            besides=lambda now: webhooks.deliver_due(db, now, private=config.webhooks_private, most=WEBHOOKS_AT_ONCE),
         )  # fmt: skip
         worker.work(one, once=args.once, wait=not args.no_wait, idle=args.idle, stop=lambda: bool(asked))
     db.close()
