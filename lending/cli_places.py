@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lending import place_import, places
 from lending.config import Config
@@ -12,7 +13,7 @@ from lending.opening import open_database
 from lending.place_import import Imported
 from lending.place_tables import PlaceEdition
 
-Said = tuple[object, str]
+Said = tuple[Mapping[str, Any] | list[Any], str]
 Verb = Callable[[str, Callable[[argparse.Namespace, Config], Said], str], argparse.ArgumentParser]
 EVERY = 100_000
 
