@@ -15,8 +15,8 @@ from lending.auth import Services
 from lending.config import Config
 from lending.db import Database
 from lending.errors import NotReady
-from lending.rates import Rate
 from lending.opening import open_database
+from lending.rates import Rate
 from lending.views import (
     agreements,
     api,
@@ -27,9 +27,11 @@ from lending.views import (
     bulk,
     card,
     checks,
+    collections,
     councils,
     desk,
     devices,
+    donors,
     equality,
     exports,
     home,
@@ -64,7 +66,9 @@ from lending.views import (
 BLUEPRINTS = (
     public, sign_in, security, councils, audit_log, card, messages, message_rules,
     home, devices, refer, intake, organisations, partners, desk, loan_work, slots, preparation, sims, agreements,
-    checks, people, badges, office, search, tokens, imports, exports, webhooks, bulk, equality, api_v1, papers, registers, privacy, recalls, armed, api)
+    checks, people, badges, office, search, tokens, imports, exports, webhooks, bulk, equality, papers, registers,
+    privacy, recalls, armed, donors, collections, api_v1, api,
+)  # fmt: skip
 LARGEST_FORM = 1 << 20
 LARGEST_REQUEST = 64 << 20
 """Bytes: attachments of stations come through the same door."""

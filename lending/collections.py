@@ -246,7 +246,7 @@ def _against(tx: Tx, row: DonorSlot, old: DonorCollection | None, now: datetime)
 
 
 def _row(tx: Tx, number: int) -> DonorCollection:
-    row = tx.s.get(DonorCollection, number)
+    row = tx.s.get(DonorCollection, number) if number < donor_rounds.LARGEST else None
     if row is None:
         raise refused("unknown-collection", f"there is no collection {number}", str(number))
     return row

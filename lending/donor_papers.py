@@ -62,8 +62,8 @@ def locked(line: Line, pledge: donors.Pledge, organisation: str, contact: str, n
         "somebody in it. Nobody but you can take this lock off, and we do not try. Until it is off we cannot wipe the "
         "device with proof, and nobody can use it."), "",
         *(f"Please {one}." for one in asks), "",
-        ("Do not send a password to an account of a person by e-mail. If you would rather have the device back, or have "
-        "it recycled, tell us."), "",
+        ("Do not send a password to an account of a person by e-mail. If you would rather have the device back, or "
+        "have it recycled, tell us."), "",
     ]  # fmt: skip
     facts = (
         ("Device", name), ("Serial number", line.serial or "not readable while it is locked"),

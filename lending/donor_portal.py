@@ -105,14 +105,14 @@ def begin(tx: Tx, link: str, now: datetime) -> str | None:
     if ref is None:
         return None
     token = secrets.token_urlsafe(32)
-    tx.s.add(DonorVisit(token_hash=_digest(token), pledge=ref, expires_at=now + VISIT, revoked_at=None))
+    tx.s.add(DonorVisit(token_hash=digest(token), pledge=ref, expires_at=now + VISIT, revoked_at=None))
     tx.s.flush()
     return token
 
 
 def whose(tx: Tx, token: str, now: datetime) -> str | None:
     """Return the pledge that a visit may look at; None when it is unknown, over or revoked."""
-    row = tx.s.get(DonorVisit, _digest(token))
+    row = tx.s.get(DonorVisit, digest(token))
     if row is None or row.revoked_at is not None or row.expires_at <= now:
         return None
     return row.pledge
@@ -181,5 +181,6 @@ def _proofs(tx: Tx, facts: Facts, code: str) -> tuple[Proof, ...]:
     return tuple(found)
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -14,6 +14,8 @@ from lending.record import storable
 from lending.slots import MOST_WEEKS, TIME
 
 MOST_PLACES = 20
+LARGEST = 2**31
+"""Numbers of rows are below it; PostgreSQL refuses larger ones."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def taken(tx: Tx, number: int) -> int:
 
 def slot(tx: Tx, number: int) -> DonorSlot:
     """Return a slot's row. Raises `Refused` `unknown-slot`."""
-    row = tx.s.get(DonorSlot, number)
+    row = tx.s.get(DonorSlot, number) if number < LARGEST else None
     if row is None:
         raise refused("unknown-slot", f"there is no slot {number}", "slot")
     return row

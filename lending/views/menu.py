@@ -14,15 +14,17 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("partners.listing", "Referrals"), ("refer.start", "Refer"), ("organisations.listing", "Partners"),
         ("organisations.pools", "Pools"), ("organisations.team", "Your people"),
     ),
-    "Loans": (("desk.listing", "Loans"), ("desk.receive", "Receive"), ("preparation.day", "Packing"),
+    "Loans": (
+        ("desk.listing", "Loans"), ("desk.receive", "Receive"), ("preparation.day", "Packing"),
         ("slots.listing", "Calendar"), ("sims.listing", "SIMs"),
         ("armed.page", "Scan"), ("recalls.listing", "Recalls"),
-        ("bulk.listing", "Change many"), ("equality.results", "Equality")),
-    "Donors": (),
+        ("bulk.listing", "Change many"), ("equality.results", "Equality"),
+    ),
+    "Donors": (("collections.listing", "Pledges"), ("collections.rounds", "Rounds"), ("collections.van", "Van")),
     "Messages": (
         ("messages.listing", "Messages"), ("messages.answers", "Answers"), ("message_rules.tomorrow", "Tomorrow"),
         ("message_rules.rules", "Rules"),
-    ),  # fmt: skip
+    ),
     "Privacy": (
         ("registers.overview", "What is due"),
         ("registers.complaint_list", "Complaints"),
@@ -33,10 +35,15 @@ SECTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("papers.listing", "Papers"),
         ("audit.listing", "Audit of access"),
     ),
-    "People": (("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"), ("councils.listing", "Councils")),
-    "System": (("office.machines", "Stations and kiosks"), ("office.system", "History check"), ("imports.listing", "Read in files"),
-        ("webhooks.listing", "Webhooks")),
-}
+    "People": (
+        ("people.listing", "Accounts"), ("badges.listing", "Badges"), ("tokens.listing", "Tokens"),
+        ("councils.listing", "Councils"),
+    ),
+    "System": (
+        ("office.machines", "Stations and kiosks"), ("office.system", "History check"),
+        ("imports.listing", "Read in files"), ("webhooks.listing", "Webhooks"),
+    ),
+}  # fmt: skip
 """Section -> its pages, as endpoint and title. Each person sees the pages that their role may open."""
 
 

@@ -262,6 +262,19 @@ WHO: Mapping[str, set[str] | str] = {
     "checks.listing": {"volunteer", "supervisor", "administrator", "auditor"},
     "checks.decide": {"supervisor"},
     "checks.accept": {"supervisor"},
+    **{
+        f"donors.{name}": "public"
+        for name in ("offer", "check", "send", "sent", "portal", "ask", "open_link", "use_link", "devices_csv",
+                     "certificates", "thanks", "locked")
+    },
+    **{
+        f"collections.{name}": DESK
+        for name in ("listing", "pledge", "contact", "book", "adopt", "end", "rounds", "open_rounds", "close_round")
+    },
+    **{
+        f"collections.{name}": DESK | {"volunteer"}
+        for name in ("van", "visit", "where", "count", "scan", "sign", "failed")
+    },
 }
 """Who may use which page. Whoever adds a page decides it here too."""
 
