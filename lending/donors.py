@@ -40,10 +40,10 @@ BEARING: Mapping[str, str] = {
     "yes": "Yes, or some of them", "no": "No, all drives were taken out", "unsure": "I do not know",
 }  # fmt: skip
 WANTS: Mapping[str, str] = {
-    "": "No, you decide", "clear": "Clear: overwritten", "purge": "Purge: erased by the drive itself, or stronger",
+    "any": "No, you decide", "clear": "Clear: overwritten", "purge": "Purge: erased by the drive itself, or stronger",
     "destroy": "Destroy: the drives are physically destroyed",
 }  # fmt: skip
-"""The levels of NIST SP 800-88 by which contracts name them. An empty answer leaves it to our own rule."""
+"""The levels of NIST SP 800-88 by which contracts name them. "any" leaves it to our rule: chosen, never assumed."""
 STATES: Mapping[str, str] = {
     "pledged": "Pledged", "booked": "Booked", "collected": "Collected", "closed": "Closed", "declined": "Declined",
 }  # fmt: skip
@@ -80,7 +80,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Pledge:
-    """One pledge as a list shows it. `wants` is empty where the donor left it to us."""
+    """One pledge as a list shows it. `wants` is "any" where the donor left it to us."""
 
     ref: str
     organisation: str
@@ -134,7 +134,8 @@ def pledge(tx: Tx, offer: Offer, address: str, now: datetime) -> str:
         DonorPledge(
             ref=ref, organisation=storable(" ".join(offer.organisation.split())), area=area,
             sealed=tx.vault.seal(PURPOSE, ref, kept), counts=dict(offer.counts), bearing=offer.bearing,
-            wants=offer.wants or None, state="pledged", why=None, created_at=now, changed_at=now,
+            wants=None if offer.wants == "any" else offer.wants, state="pledged", why=None, created_at=now,
+            changed_at=now,
         )
     )  # fmt: skip
     tx.s.flush()
@@ -246,6 +247,6 @@ def _email_problem(email: str) -> str:
 def _shown(row: DonorPledge) -> Pledge:
     counts = {kind: int(row.counts[kind]) for kind in KINDS if kind in row.counts}
     return Pledge(
-        row.ref, row.organisation, row.area, counts, row.bearing, row.wants or "", row.state, row.why or "",
+        row.ref, row.organisation, row.area, counts, row.bearing, row.wants or "any", row.state, row.why or "",
         row.created_at,
     )  # fmt: skip

@@ -177,7 +177,7 @@ def test_a_contract_that_asks_for_destruction_is_not_met_by_a_wipe(house: House)
 
 
 def test_lent_and_back_are_told_without_a_word_to_whom(house: House) -> None:
-    ref = taken(house, 73, offer=replace(OFFER, wants=""))
+    ref = taken(house, 73, offer=replace(OFFER, wants="any"))
     at_the_bench(house, 73)
     wipe(house, 73)
     loan = house.new_loan()
