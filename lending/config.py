@@ -66,12 +66,12 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     access: AccessConfig = field(default_factory=AccessConfig)
     contact_keys: Path | None = None
+    messages: Path | None = None
     organisation: str = ""
     privacy_contact: str = ""
     armed_pause: int = 5
     region: Region = field(default_factory=region.default)
     exit_site: str = EXIT_SITE
-    messages: Path | None = None
 
     @property
     def label_host(self) -> str:
@@ -112,12 +112,12 @@ def from_environment(environ: Mapping[str, str]) -> Config:
         policy=_policy(values),
         access=access_config.from_values(values),
         contact_keys=_path(values["KITBANK_CONTACT_KEYS_FILE"]),
+        messages=_path(values["KITBANK_MESSAGES"]),
         organisation=values["KITBANK_ORGANISATION"],
         privacy_contact=values["KITBANK_PRIVACY_CONTACT"],
         armed_pause=_whole("KITBANK_ARMED_PAUSE_MINUTES", values["KITBANK_ARMED_PAUSE_MINUTES"], 5),
         region=region.load(_path(values["KITBANK_REGION_FILE"])),
         exit_site=_site(values["KITBANK_EXIT_SITE"]),
-        messages=_path(values["KITBANK_MESSAGES"]),
     )
 
 
