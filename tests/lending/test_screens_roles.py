@@ -284,7 +284,8 @@ def pages(town: Town) -> Iterator[tuple[Rule, str, str]]:
     samples: dict[str, Any] = {
         "code": READY, "answers": "0" * 64, "token": "nothing", "handle": "0" * 20, "event": town.wipe,
         "digest": "0" * 64, "ref": town.loan, "origin": town.house.bench.id, "number": 987654, "form": "csv",
-        "name": "notice", "filename": "logo.svg", "item": 1, "slot": 1, "kind": "loan", "agreement": "A-0", "loan_type": "device", "language": "ar",
+        "name": "notice", "filename": "logo.svg", "item": 1, "slot": 1, "kind": "loan", "agreement": "A-0",
+        "loan_type": "device", "language": "ar",
         "draft": "nothing", "page": "postcode",
     }  # fmt: skip
     with town.app.test_request_context():
