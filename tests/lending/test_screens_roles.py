@@ -313,6 +313,7 @@ def test_every_route_says_who_may_use_it_and_says_what_is_written_here(town: Tow
     assert {name: who for name, who in named.items() if name not in machines} == WHO
 
 
+@pytest.mark.parametrize("town", ["sqlite"], indirect=True)  # no database is asked who may do what
 def test_nobody_gets_into_a_page_of_another_role(town: Town) -> None:
     for role in people.ROLES:
         browser = town.browser(role)
