@@ -47,7 +47,7 @@ def test_the_second_lending_was_refused_with_its_reasons(summary: dict[str, dict
     at_once = {reason["code"] for reason in summary["second lending refused"]["reasons"]}
     assert {"no-inventory", "not-tested"} <= at_once
     later = [reason["code"] for reason in summary["second lending refused until wiped"]["reasons"]]
-    assert later == ["wipe-before-exit"], "looked at and tested again, the old wipe is what is left against it"
+    assert later == ["wipe-before-exit", "filter-not-verified"], "what is left: the old wipe, and a filter for children"
 
 
 def test_the_summary_says_which_tool_looked_for_files(summary: dict[str, dict[str, Any]]) -> None:
