@@ -16,7 +16,8 @@ from schemathesis.config import SchemathesisConfig
 from werkzeug.test import TestResponse
 
 from custody.errors import Refused
-from lending import api_tokens, audit_log, contract, people, referrals, tables
+from lending import api_tokens, contract, people, referrals, tables
+from lending.access_tables import AuditEntry
 from lending.office_tables import ApiToken
 from lending.rates import Rate
 from lending.referral_form import ReferralForm
@@ -99,7 +100,8 @@ def test_a_device_is_lendable_only_as_its_history_says(town: Town) -> None:
 
 
 def test_a_list_is_turned_by_cursor_without_loss(town: Town) -> None:
-    desk, seen, after = Programme(town, "Dee"), [], ""
+    desk, seen = Programme(town, "Dee"), list[str]()
+    after: str | None = ""
     while after is not None:
         page = desk.get("/devices?limit=3" + (f"&after={after}" if after else ""))
         seen += [one["code"] for one in page["items"]]
@@ -253,7 +255,7 @@ def test_making_and_ending_a_token_are_in_the_audit_and_it_is_shown_once(town: T
     assert token not in listed
     ada.post("/tokens/1/revoke")
     with town.house.db.read() as tx:
-        lines = tx.s.query(audit_log.AuditEntry).filter(audit_log.AuditEntry.action.like("token-%")).all()
+        lines = tx.s.query(AuditEntry).filter(AuditEntry.action.like("token-%")).all()
     assert [one.action for one in lines] == ["token-made", "token-revoked"]
     assert token not in str([(one.subject, one.reason) for one in lines])
 

@@ -10,7 +10,7 @@ from joserfc.jwk import RSAKey
 
 from custody.errors import Refused
 from custody.events import World
-from lending import council_sign_in, councils, people, sign_in_steps
+from lending import council_sign_in, councils, errors, people, sign_in_steps
 from lending.councils import Council, Wish
 from lending.people import Actor
 from tests.lending.house import House
@@ -45,7 +45,7 @@ def sign_in(house: House, hall: TownHall, council: Council, bend: dict[str, str]
         secret = councils.secret(tx, council.id)
     assert step is not None
     if not council_sign_in.is_answer(step, council, came):
-        raise people.refused("council", "not the answer to what was asked")
+        raise errors.refused("council", "not the answer to what was asked")
     who = council_sign_in.identity(council, secret, step, came["code"], BACK, house.now)
     with house.db.transaction() as tx:
         return council_sign_in.admit(tx, council, who, house.now)

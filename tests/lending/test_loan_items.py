@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custody.errors import Refused
-from lending import audit, child_safety, endings, exceptions, loan_items, loans, sims, steps
+from lending import audit, child_safety, endings, exceptions, loan_items, loans, sims, steps, tables
 from lending.db import Tx
 from lending.loan_items import Thing
 from tests.factories import filtered, inventoried, medium, passed, wiped
@@ -94,7 +94,7 @@ def test_where_nobody_knows_who_lives_there_the_filter_is_asked_for(house: House
     loan = house.new_loan()
     with house.db.transaction() as tx:
         assert not child_safety.has_children(tx, loan)
-        tx.s.get_one(loans.tables.LoanRow, loan).referral = None
+        tx.s.get_one(tables.LoanRow, loan).referral = None
         tx.s.flush()
         assert child_safety.has_children(tx, loan)
 

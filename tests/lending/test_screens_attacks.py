@@ -76,7 +76,7 @@ def test_a_session_dies_with_its_account_its_roles_and_its_password(app: Flask, 
         browser.sign_in("Dee")
         assert browser.get("/", follow=False).status_code == 200, number
         with house.db.transaction() as tx:
-            end(tx)
+            end(tx)  # type: ignore[no-untyped-call]
         assert browser.get("/", follow=False).status_code == 303, number
 
 

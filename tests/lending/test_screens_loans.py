@@ -2,10 +2,12 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from custody.errors import Refused
 from labels.codes import pretty
 from lending import agreements, child_safety, exceptions, loan_items, slots, tables
 from lending.loan_tables import Booking, LoanAgreement
@@ -20,7 +22,7 @@ def text(browser: Browser, path: str, status: int = 200) -> str:
     return found.get_data(as_text=True)
 
 
-def sent(browser: Browser, path: str, status: int = 200, more: dict[str, str] | None = None, **answers: str) -> str:
+def sent(browser: Browser, path: str, status: int = 200, more: dict[str, str] | None = None, **answers: Any) -> str:
     found = browser.post(path, more, **answers)
     assert found.status_code == status, (path, found.status_code, found.get_data(as_text=True)[:2000])
     return found.get_data(as_text=True)
@@ -101,7 +103,7 @@ def test_nothing_is_signed_that_was_not_shown(town: Town) -> None:
     desk, loan = town.browser("desk"), f"/loans/{town.loan}"
     shown = digest_in(text(desk, f"{loan}/agreement/loan?language=pl"))
     sent(desk, f"{loan}/things", kind="bag")
-    answers = {"language": "pl", "how": "name", "name": "Nadia Rahman"}
+    answers: dict[str, Any] = {"language": "pl", "how": "name", "name": "Nadia Rahman"}
     assert "changed since" in sent(desk, f"{loan}/agreement/loan", 409, digest=shown, **answers)
     with town.house.db.read() as tx:
         assert tx.s.scalars(select(LoanAgreement)).all() == []
@@ -115,7 +117,7 @@ def test_nothing_is_signed_that_was_not_shown(town: Town) -> None:
         ({"how": "witness", "name": "N", "witness": "n "}, "somebody other"),
     ],
 )  # fmt: skip
-def test_an_agreement_says_what_is_missing(town: Town, answers: dict[str, str], wanted: str) -> None:
+def test_an_agreement_says_what_is_missing(town: Town, answers: dict[str, Any], wanted: str) -> None:
     desk, loan = town.browser("desk"), f"/loans/{town.loan}"
     shown = digest_in(text(desk, f"{loan}/agreement/loan?language=en"))
     page = sent(desk, f"{loan}/agreement/loan", 422, language="en", digest=shown, **answers)
@@ -203,7 +205,7 @@ def test_a_full_slot_takes_nobody_more_and_a_moved_booking_frees_its_place(town:
         first, second = (one.id for one in slots.slots(tx, day))
         slots.book(tx, town.loan, first, house.desk, house.tick())
         slots.book(tx, town.loan, first, house.desk, house.tick())  # the same again is no second place
-    with pytest.raises(slots.Refused) as refused, house.db.transaction() as tx:
+    with pytest.raises(Refused) as refused, house.db.transaction() as tx:
         slots.book(tx, other, first, house.desk, house.tick())
     assert [one.code for one in refused.value.reasons] == ["slot-full"]
     with house.db.transaction() as tx:
@@ -237,7 +239,7 @@ def test_help_and_the_four_questions_are_kept(town: Town) -> None:
     desk, path = town.browser("desk"), f"/loans/{town.out}/help"
     text(desk, path)
     assert "Tap an answer" in sent(desk, path, 422, part="answers", stage="before", devices="1")
-    taps = {"devices": "0", "broadband": "1", "mobile_data": "2", "confidence": "1"}
+    taps: dict[str, Any] = {"devices": "0", "broadband": "1", "mobile_data": "2", "confidence": "1"}
     assert "Answered" in sent(desk, path, part="answers", stage="before", **taps)
     assert "Set up together" in sent(desk, path, part="setup", what="wifi")
     assert "tick that they said yes" in sent(desk, path, 422, part="skills", where="Learn My Way")
