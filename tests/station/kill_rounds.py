@@ -96,9 +96,9 @@ def rounds(count: int, size: int, folder: Path, rng: random.Random, profiles: Se
     while figures.kills < count:
         profile = profiles[number % len(profiles)]
         drive = practice_file(folder / f"d{number}.img", size, serial=f"KILL{number:08}")
-        before = len(wiped_events(config))
         limit = count
         while True:
+            before = len(wiped_events(config))  # a run killed after it had recorded its end is no part of the next one
             begun = time.monotonic()
             child = start(config, drive, profile)
             killed = False
