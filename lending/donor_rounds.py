@@ -11,7 +11,7 @@ from lending.donor_tables import DonorCollection, DonorSlot
 from lending.errors import refused
 from lending.people import Actor, need
 from lending.record import storable
-from lending.slots import MOST_WEEKS, TIME
+from lending.slots import wrong_times
 
 MOST_PLACES = 20
 LARGEST = 2**31
@@ -95,12 +95,6 @@ def place(tx: Tx, row: DonorSlot) -> Place:
 def _wrong(
     round_: str, day: date | None, starts: str, ends: str, places: int, weeks: int, now: datetime
 ) -> list[Reason]:
-    found = {
-        "round": "" if 1 <= len(round_.strip()) <= 80 else "Enter the name of the round, up to 80 characters",
-        "day": "" if day is not None and day >= now.date() else "Enter a day from today on",
-        "starts": "" if TIME.fullmatch(starts) else "Enter from when, as 09:30",
-        "ends": "" if TIME.fullmatch(ends) and ends > starts else "Enter until when, as 12:00, later than the start",
-        "places": "" if 1 <= places <= MOST_PLACES else f"Enter how many visits fit, 1 to {MOST_PLACES}",
-        "weeks": "" if 1 <= weeks <= MOST_WEEKS else f"Enter for how many weeks, 1 to {MOST_WEEKS}",
-    }
-    return [Reason("form", text, field) for field, text in found.items() if text]
+    text = "Enter the name of the round, up to 80 characters"
+    name = [] if 1 <= len(round_.strip()) <= 80 else [Reason("form", text, "round")]
+    return [*name, *wrong_times(day, starts, ends, places, weeks, now, who="visits", most=MOST_PLACES)]

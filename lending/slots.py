@@ -219,10 +219,20 @@ def _wrong(
     found = {
         "kind": "" if kind in KINDS else "Choose collection or delivery",
         "place": "" if 1 <= len(where.strip()) <= 80 else "Enter the place, or the round, up to 80 characters",
+    }
+    reasons = [Reason("form", text, field) for field, text in found.items() if text]
+    return [*reasons, *wrong_times(day, starts, ends, places, weeks, now, who="households", most=MOST_PLACES)]
+
+
+def wrong_times(
+    day: date | None, starts: str, ends: str, places: int, weeks: int, now: datetime, *, who: str, most: int
+) -> list[Reason]:
+    """Return a reason for each wrong answer about when slots are and how many fit (`most`); `who` comes, plural."""
+    found = {
         "day": "" if day is not None and day >= now.date() else "Enter a day from today on",
         "starts": "" if TIME.fullmatch(starts) else "Enter from when, as 09:30",
         "ends": "" if TIME.fullmatch(ends) and ends > starts else "Enter until when, as 12:00, later than the start",
-        "places": "" if 1 <= places <= MOST_PLACES else f"Enter how many households, 1 to {MOST_PLACES}",
+        "places": "" if 1 <= places <= most else f"Enter how many {who}, 1 to {most}",
         "weeks": "" if 1 <= weeks <= MOST_WEEKS else f"Enter for how many weeks, 1 to {MOST_WEEKS}",
     }
     return [Reason("form", text, field) for field, text in found.items() if text]

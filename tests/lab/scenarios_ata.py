@@ -80,9 +80,14 @@ def lies_of(method: str) -> tuple[Lie, ...]:
     return (*ANY, *(IN_SANITIZE if method in SANITIZES else IN_ERASE))
 
 
-def column(guest: Guest, method: str, lies: Sequence[str], first: int) -> dict[str, dict[str, Any]]:
-    """Wipe a drive for each lie by one method; return what came out, by lie ("" for the honest drive)."""
-    wishes = [wish(f"{method[9:13].upper()}{number:04d}", lie) for number, lie in enumerate(lies, first)]
+def column(
+    guest: Guest, method: str, lies: Sequence[str], first: int, order: Callable[..., dict[str, Any]] = wish
+) -> dict[str, dict[str, Any]]:
+    """Wipe a drive for each lie by one method; return what came out, by lie ("" for the honest drive).
+
+    `order(serial, lie)` says what kind of drive it is.
+    """
+    wishes = [order(f"{method[-4:].upper()}{number:04d}", lie) for number, lie in enumerate(lies, first)]
     found: dict[str, dict[str, Any]] = {}
     with Shelf(guest, wishes, name=f"shelf-{method}", first=first) as shelf:
         cells = []

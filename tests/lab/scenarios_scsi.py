@@ -13,7 +13,7 @@ from tests.drives.lies import Lie
 from tests.lab.bench_in_guest import CLI, BenchInGuest, ask, wipe_words
 from tests.lab.matrix import judged
 from tests.lab.scenario import Lab, Scenario, Seen
-from tests.lab.scenarios_ata import fill_chips, in_chips, run_cells
+from tests.lab.scenarios_ata import column, fill_chips, in_chips
 from tests.lab.simulated import Shelf
 from tests.lab.vm import HOME, PYTHON, Guest
 
@@ -44,32 +44,14 @@ def lies_of(method: str) -> tuple[Lie, ...]:
     return (*ANY, *(IN_SANITIZE if method in SANITIZES else (Lie.REFUSES_ERASE,)))
 
 
-def column(guest: Guest, method: str, first: int) -> dict[str, dict[str, Any]]:
-    """Wipe a drive for each lie by one method; return what came out, by lie ("" for the honest drive)."""
-    lies = [*TRUE, *lies_of(method), *UNSEEN]
-    wishes = [wish(f"{method[-4:].upper()}{number:04d}", lie) for number, lie in enumerate(lies, first)]
-    found: dict[str, dict[str, Any]] = {}
-    with Shelf(guest, wishes, name=f"shelf-{method}", first=first) as shelf:
-        cells = []
-        for made, lie in zip(wishes, lies, strict=True):
-            serial = str(made["serial"])
-            fill_chips(guest, shelf.image(serial))
-            if lie == Lie.OLD_CONTENT:
-                shelf.ask(serial, "tell", lie=lie)
-            cells.append({"node": shelf.device(serial), "method": method, "lie": lie, "serial": serial})
-        stuck = next(cell["serial"] for cell in cells if cell["lie"] == Lie.HANGS)
-        for one in run_cells(guest, cells, lambda: shelf.ask(stuck, "cut-power")):
-            found[one["lie"]] = one | {"left": in_chips(guest, shelf, one["serial"])}
-    return found
-
-
 def lies(lab: Lab) -> Seen:
     """Every lie that can be seen, under a sanitize (with --soak under all four methods)."""
     methods = METHODS if lab.soak else ("sanitize-block",)
     table: dict[str, dict[str, dict[str, Any]]] = {}
     with lab.guest(home=False, memory=2048) as guest:
         for number, method in enumerate(methods):
-            table[method] = column(guest, method, 100 * number)
+            told = [*TRUE, *lies_of(method), *UNSEEN]
+            table[method] = column(guest, method, told, 100 * number, wish)
             lab.tell(f"scsi: {method}: {[(lie, one['outcome']) for lie, one in table[method].items()]}")
 
     def honest(method: str, one: Mapping[str, Any]) -> bool:
